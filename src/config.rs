@@ -1,0 +1,107 @@
+//! Every limit of the server, as plain data with one `Default`.
+
+use std::time::Duration;
+
+/// How many of something a client may have in a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, in any window of the span.
+    pub count: u32,
+    /// The length of the window.
+    pub span: Duration,
+}
+
+/// Every limit of the server. All bounds are on by default; there is no value that means "unlimited" but `None` where
+/// a field is an `Option`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Addresses to listen on: `host:port`, or `unix:PATH` for a Unix socket.
+    pub bind: Vec<String>,
+
+    /// Seats: connections served at once, one thread each. Default 1024.
+    pub max_connections: usize,
+    /// Connections one client may hold at once (IPv4 /32, IPv6 /64). Default 256.
+    pub max_connections_per_client: Option<usize>,
+    /// Places in the lobby, where accepted connections wait for a seat. Default 256.
+    pub max_waiting: usize,
+    /// How long a connection waits in the lobby before it is refused with 503. Default 500 ms.
+    pub seat_wait: Duration,
+    /// Requests one connection may make in a row while others wait for a seat. Default 100.
+    pub fair_share: u64,
+    /// The size of a worker's stack, in bytes of address space; only touched pages cost memory. Default 256 KiB.
+    pub stack_size: usize,
+    /// Extra seats and threads that stand in for stuck handlers, at most. Default 32.
+    pub max_stand_ins: usize,
+
+    /// Requests handled at once. Default 100.
+    pub max_in_flight: usize,
+    /// Requests that wait for one of those to end, at most; past it 503 at once. Default 100.
+    pub max_queued: usize,
+    /// How long a request waits to be handled before it is refused with 503. Default 500 ms.
+    pub queue_wait: Duration,
+    /// Bytes of request bodies held in memory at once, all connections together. Default 256 MiB.
+    pub max_buffered: usize,
+    /// Requests a client may make. `None` is off, and the default of the library; the built-in application has 30/60s.
+    pub rate_limit: Option<Rate>,
+
+    /// Bytes of one request's body. Default 1 MiB.
+    pub max_body: u64,
+    /// Bytes of a request's path, without its query. Default 255.
+    pub max_path: usize,
+    /// Bytes of the request line; past it 414. Default 8 KiB.
+    pub max_request_line: usize,
+    /// Bytes of a request's head, request line included; past it 431. Default 32 KiB.
+    pub max_head: usize,
+    /// Fields of a request's head; past it 431. Default 100.
+    pub max_headers: usize,
+
+    /// For a whole head to arrive, from its first byte, or from the connection's arrival for the first. Default 10 s.
+    pub header_timeout: Duration,
+    /// For a whole body to arrive. Default 120 s.
+    pub body_timeout: Duration,
+    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408. Default 500.
+    pub min_rate: Option<u64>,
+    /// How long a body may be slower than `min_rate` at its start. Default 5 s.
+    pub rate_grace: Duration,
+    /// For an answer to be read by its client, and the time its bytes take at `min_rate` besides. Default 300 s.
+    pub write_timeout: Duration,
+    /// How long a connection may be idle between requests. Default 15 s.
+    pub keep_alive: Duration,
+    /// How long a handler may run before it is reported as stuck. Default 30 s.
+    pub handler_timeout: Duration,
+    /// How long a shutdown waits for requests being served. Default 30 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            bind: vec!["127.0.0.1:8000".into()],
+            max_connections: 1024,
+            max_connections_per_client: Some(256),
+            max_waiting: 256,
+            seat_wait: Duration::from_millis(500),
+            fair_share: 100,
+            stack_size: 256 << 10,
+            max_stand_ins: 32,
+            max_in_flight: 100,
+            max_queued: 100,
+            queue_wait: Duration::from_millis(500),
+            max_buffered: 256 << 20,
+            rate_limit: None,
+            max_body: 1 << 20,
+            max_path: 255,
+            max_request_line: 8 << 10,
+            max_head: 32 << 10,
+            max_headers: 100,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(120),
+            min_rate: Some(500),
+            rate_grace: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(300),
+            keep_alive: Duration::from_secs(15),
+            handler_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! selvedge
+#![cfg_attr(loom, allow(dead_code))]
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub(crate) mod sync;
