@@ -57,7 +57,10 @@ impl fmt::Display for Error {
             }
             Error::Setting { name, problem } => write!(f, "bad value for --{name}: {problem}"),
             Error::Threads(source) => {
-                write!(f, "cannot start a thread: {source}; raise the limit on processes or lower --max-connections")
+                write!(
+                    f,
+                    "cannot start a thread: {source}; raise the limit on processes or lower --max-connections"
+                )
             }
             Error::Random => f.write_str("the system gave no random numbers"),
         }
@@ -189,16 +192,19 @@ const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Refusal {
     /// Every seat and every place in the lobby is taken, or a place there was waited out.
-    pub const NO_SEAT: Refusal = Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "no seat").retry_after(OVERLOAD_PAUSE);
+    pub const NO_SEAT: Refusal =
+        Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "no seat").retry_after(OVERLOAD_PAUSE);
     /// The client holds as many connections as one client may.
     pub const TOO_MANY_CONNECTIONS: Refusal =
-        Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "too many connections of one client").retry_after(OVERLOAD_PAUSE);
+        Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "too many connections of one client")
+            .retry_after(OVERLOAD_PAUSE);
     /// No descriptor is left for the connection.
     pub const NO_DESCRIPTOR: Refusal =
         Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "out of descriptors").retry_after(OVERLOAD_PAUSE);
     /// As many requests as may are being handled, and the wait for one of them to end was too long.
     pub const OVERLOADED: Refusal =
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight").retry_after(OVERLOAD_PAUSE);
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight")
+            .retry_after(OVERLOAD_PAUSE);
     /// The budget for buffered bodies is spent.
     pub const NO_MEMORY: Refusal =
         Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "body budget spent").retry_after(OVERLOAD_PAUSE);

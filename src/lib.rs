@@ -5,3 +5,4 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub(crate) mod sync;
+pub mod threads;

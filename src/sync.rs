@@ -13,9 +13,9 @@ pub use product::*;
 mod product {
     pub use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
     pub use parking_lot::{Mutex, MutexGuard};
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-    pub use std::sync::{Arc, OnceLock, Weak};
-    pub use std::thread::{Builder, JoinHandle, available_parallelism, sleep};
+    pub use std::sync::Arc;
+    pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub use std::thread::Builder;
     use std::time::Instant;
 
     /// A condition variable whose wait takes an optional deadline.
@@ -59,11 +59,12 @@ mod product {
 /// the rest.
 #[cfg(loom)]
 mod model {
-    pub use loom::sync::Arc;
-    pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-    pub use loom::thread::{Builder, JoinHandle};
+    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::thread::Builder;
     use std::collections::VecDeque;
     use std::ops::{Deref, DerefMut};
+    // Loom's own cannot be the type of `self`; what is modelled here is the order of accesses, not of frees.
+    pub use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     const ENDS_THE_MODEL: &str = "loom ends a model at its first panic, so nothing is poisoned";

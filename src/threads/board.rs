@@ -1,0 +1,309 @@
+//! The board: what every connection is doing, since when, and until when it may.
+
+use super::phase::{Claim, Phase, Word};
+use crate::clock::Tick;
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
+use std::net::SocketAddr;
+
+/// One [`Slot`] for each seat. The thread on the seat writes what it does; everybody else reads, or *claims*.
+///
+/// A claim is how somebody else ends what a thread does: a compare-and-swap on the slot's word says why, and the
+/// connection's lifeline is cut, which wakes the thread out of its system call. The word counts every change, so a claim
+/// that was decided on what the slot *was* fails if it has become anything else meanwhile: the thread saw its first
+/// byte in time, or the seat has a new tenant. That makes deadlines, evictions and shutdown one mechanism without a
+/// race, and costs the thread a few stores.
+#[derive(Debug)]
+pub struct Board {
+    slots: Box<[Slot]>,
+    /// Tenants claimed by eviction who have not left yet. Written by who claims and who leaves.
+    evicting: AtomicUsize,
+    /// Tenants whose handler is past its time. Written by who marks them and by them when they go on.
+    stuck: AtomicUsize,
+}
+
+/// What cuts a blocked thread loose: the connection's socket.
+pub trait Lifeline: Send + Sync {
+    /// Ends reading, or reading and writing. Must not block.
+    fn cut(&self, side: Cut);
+}
+
+/// Which directions of a connection are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Reads end; an answer can still be written.
+    Read,
+    /// Reads and writes end.
+    Both,
+}
+
+/// Who takes a seat.
+pub struct Tenant {
+    /// The client's address, for the record; `None` on a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// What counts as one client, hashed.
+    pub client: u64,
+    /// What to cut when the seat is claimed; `None` if nothing can be.
+    pub lifeline: Option<Arc<dyn Lifeline>>,
+}
+
+/// One seat's line on the board, alone on its cache lines: it is written several times a request.
+#[repr(align(128))]
+#[derive(Debug)]
+struct Slot {
+    /// Phase, claim and count of changes. Written by the tenant, and by compare-and-swap by who claims.
+    word: AtomicU64,
+    // Written by the tenant alone, before the word; read after it.
+    since: AtomicU64,
+    deadline: AtomicU64,
+    moved: AtomicU64,
+    moved_at: AtomicU64,
+    arrived: AtomicU64,
+    served: AtomicU64,
+    client: AtomicU64,
+    /// Written by the tenant when it comes and goes; read by who has claimed, to cut the lifeline, outside the lock.
+    tenancy: Mutex<Option<Tenancy>>,
+}
+
+struct Tenancy {
+    /// The word's count when the tenant sat down: an older claim was meant for somebody else.
+    began: u64,
+    tenant: Tenant,
+}
+
+/// A tenant's hold on its slot: the only thing that writes there. Dropping it leaves the seat.
+#[derive(Debug)]
+pub struct Occupant {
+    board: Arc<Board>,
+    number: usize,
+}
+
+/// A slot as it was at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// The seat's number.
+    pub number: usize,
+    /// What its thread does.
+    pub phase: Phase,
+    /// Why it has been claimed, if it has.
+    pub claim: Option<Claim>,
+    /// Whether its handler has been marked as stuck.
+    pub stuck: bool,
+    /// When the phase began.
+    pub since: Tick,
+    /// When the phase must be over.
+    pub deadline: Tick,
+    /// Bytes moved in this phase.
+    pub moved: u64,
+    /// When the last of them moved.
+    pub moved_at: Tick,
+    /// When the connection arrived.
+    pub arrived: Tick,
+    /// Requests it has completed.
+    pub served: u64,
+    /// What counts as one client, hashed.
+    pub client: u64,
+    word: Word,
+}
+
+impl Board {
+    /// A board with `seats` empty slots.
+    pub fn new(seats: usize) -> Self {
+        Board {
+            slots: (0..seats).map(|_| Slot::new()).collect(),
+            evicting: AtomicUsize::new(0),
+            stuck: AtomicUsize::new(0),
+        }
+    }
+
+    /// Sits down on seat `number`, which nobody else may have. The first phase is [`Phase::Head`], until `deadline`.
+    pub fn sit(self: &Arc<Self>, number: usize, tenant: Tenant, now: Tick, deadline: Tick) -> Occupant {
+        let slot = &self.slots[number];
+        slot.arrived.store(now.as_micros(), Ordering::Relaxed);
+        slot.served.store(0, Ordering::Relaxed);
+        slot.client.store(tenant.client, Ordering::Relaxed);
+        let began = Word::load(&slot.word).changes() + 1;
+        *slot.tenancy.lock() = Some(Tenancy { began, tenant });
+        let occupant = Occupant { board: self.clone(), number };
+        occupant.enter(Phase::Head, deadline, now);
+        occupant
+    }
+
+    /// All slots that are taken, each as it is when it is looked at.
+    pub fn views(&self) -> impl Iterator<Item = View> {
+        self.slots.iter().enumerate().filter_map(|(number, slot)| slot.view(number))
+    }
+
+    /// Ends what `view` shows, unless it has changed or was claimed already; says whether it did.
+    ///
+    /// The claimed thread wakes up and finds the reason in [`Occupant::claim`].
+    pub fn claim(&self, view: &View, claim: Claim) -> bool {
+        let Some(claimed) = view.word.claimed(claim) else { return false };
+        let slot = &self.slots[view.number];
+        // Counted before it can be seen, and taken back if it never is: the count never falls below zero.
+        if claim == Claim::Evicted {
+            self.evicting.fetch_add(1, Ordering::Relaxed);
+        }
+        if !view.word.swap(claimed, &slot.word) {
+            if claim == Claim::Evicted {
+                self.evicting.fetch_sub(1, Ordering::Relaxed);
+            }
+            return false;
+        }
+        self.forget(view.word);
+        if let Some(lifeline) = slot.lifeline_of(view.word) {
+            lifeline.cut(claim.cut(view.phase));
+        }
+        true
+    }
+
+    /// Marks the handler that `view` shows as stuck, unless it has gone on; says whether it did.
+    pub fn mark_stuck(&self, view: &View) -> bool {
+        self.stuck.fetch_add(1, Ordering::Relaxed);
+        let marked = !view.stuck && view.word.swap(view.word.stuck(), &self.slots[view.number].word);
+        if !marked {
+            self.stuck.fetch_sub(1, Ordering::Relaxed);
+        }
+        marked
+    }
+
+    /// Tenants who have been evicted and have not left yet.
+    pub fn evicting(&self) -> usize {
+        self.evicting.load(Ordering::Relaxed)
+    }
+
+    /// Tenants whose handlers are stuck.
+    pub fn stuck(&self) -> usize {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// The address of who has seat `number`.
+    pub fn peer(&self, number: usize) -> Option<SocketAddr> {
+        self.slots.get(number)?.tenancy.lock().as_ref()?.tenant.peer
+    }
+
+    /// The claim in `word` is over: the tenant has left, or a stronger claim has taken its place.
+    fn forget(&self, word: Word) {
+        if word.claim() == Some(Claim::Evicted) {
+            self.evicting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Occupant {
+    /// Begins `phase`, to be over by `deadline`; returns the claim on this tenant, if there is one.
+    pub fn enter(&self, phase: Phase, deadline: Tick, now: Tick) -> Option<Claim> {
+        let slot = self.slot();
+        // Readers take `moved` before `since`: a count that has been reset is then never set against an old beginning.
+        slot.since.store(now.as_micros(), Ordering::Relaxed);
+        slot.deadline.store(deadline.as_micros(), Ordering::Relaxed);
+        slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
+        slot.moved.store(0, Ordering::Release);
+        let (before, after) = Word::update(&slot.word, |word| word.entered(phase));
+        if before.is_stuck() {
+            self.board.stuck.fetch_sub(1, Ordering::Relaxed);
+        }
+        after.claim()
+    }
+
+    /// Notes that `bytes` more have moved in this phase.
+    pub fn progress(&self, bytes: usize, now: Tick) {
+        let slot = self.slot();
+        slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
+        let moved = slot.moved.load(Ordering::Relaxed) + bytes as u64;
+        slot.moved.store(moved, Ordering::Release);
+    }
+
+    /// Moves this phase's deadline.
+    pub fn extend(&self, deadline: Tick) {
+        self.slot().deadline.store(deadline.as_micros(), Ordering::Relaxed);
+    }
+
+    /// Notes that one more request has been answered; returns how many have been.
+    pub fn count_request(&self) -> u64 {
+        let served = &self.slot().served;
+        let count = served.load(Ordering::Relaxed) + 1;
+        served.store(count, Ordering::Relaxed);
+        count
+    }
+
+    /// Why this tenant must end what it does, if it must.
+    pub fn claim(&self) -> Option<Claim> {
+        Word::load(&self.slot().word).claim()
+    }
+
+    /// The seat's number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    fn slot(&self) -> &Slot {
+        &self.board.slots[self.number]
+    }
+}
+
+impl Drop for Occupant {
+    fn drop(&mut self) {
+        let slot = self.slot();
+        // The lifeline goes first: with it goes the last other hold on the socket, which can then be closed.
+        let tenancy = slot.tenancy.lock().take();
+        drop(tenancy);
+        let (before, _) = Word::update(&slot.word, Word::vacated);
+        if before.is_stuck() {
+            self.board.stuck.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.board.forget(before);
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Slot {
+            word: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            deadline: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            moved_at: AtomicU64::new(0),
+            arrived: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            client: AtomicU64::new(0),
+            tenancy: Mutex::new(None),
+        }
+    }
+
+    fn view(&self, number: usize) -> Option<View> {
+        let word = Word::load(&self.word);
+        let phase = word.phase()?;
+        let moved = self.moved.load(Ordering::Acquire);
+        let tick = |cell: &AtomicU64| Tick::from_micros(cell.load(Ordering::Relaxed));
+        Some(View {
+            number,
+            phase,
+            claim: word.claim(),
+            stuck: word.is_stuck(),
+            since: tick(&self.since),
+            deadline: tick(&self.deadline),
+            moved,
+            moved_at: tick(&self.moved_at),
+            arrived: tick(&self.arrived),
+            served: self.served.load(Ordering::Relaxed),
+            client: self.client.load(Ordering::Relaxed),
+            word,
+        })
+    }
+
+    /// The lifeline of the tenant the word speaks of; not of the next one, who may have sat down since.
+    fn lifeline_of(&self, word: Word) -> Option<Arc<dyn Lifeline>> {
+        let tenancy = self.tenancy.lock();
+        let current = tenancy.as_ref().filter(|tenancy| tenancy.began <= word.changes())?;
+        current.tenant.lifeline.clone()
+    }
+}
+
+impl std::fmt::Debug for Tenancy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenancy")
+            .field("began", &self.began)
+            .field("peer", &self.tenant.peer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! A budget of bytes that many threads draw from.
+
+use crate::sync::{Arc, AtomicUsize, Ordering};
+
+/// A number of bytes to be had in all. Drawn in pieces, given back by drop.
+///
+/// ```
+/// use selvedge::threads::Budget;
+///
+/// let budget = Budget::new(10);
+/// let mut share = budget.share();
+/// assert!(share.draw(8));
+/// assert!(!share.draw(8), "only two are left");
+/// drop(share);
+/// assert_eq!(budget.left(), 10);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Bytes not drawn. Written by every share; a plain count, so no order with other memory is needed.
+    left: Arc<AtomicUsize>,
+}
+
+/// What one holder has drawn from a [`Budget`].
+#[derive(Debug)]
+pub struct Share {
+    budget: Budget,
+    drawn: usize,
+}
+
+impl Budget {
+    /// A budget of `bytes` bytes.
+    pub fn new(bytes: usize) -> Self {
+        Budget { left: Arc::new(AtomicUsize::new(bytes)) }
+    }
+
+    /// A share that has drawn nothing yet.
+    pub fn share(&self) -> Share {
+        Share { budget: self.clone(), drawn: 0 }
+    }
+
+    /// Bytes nobody has drawn.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
+    }
+}
+
+impl Share {
+    /// Draws `bytes` more, all of them or none.
+    #[must_use]
+    pub fn draw(&mut self, bytes: usize) -> bool {
+        let taken = self
+            .budget
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        if taken.is_ok() {
+            self.drawn += bytes;
+        }
+        taken.is_ok()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.left.fetch_add(self.drawn, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,69 @@
+//! Whose seat is taken back when somebody else needs one.
+
+use super::board::{Board, View};
+use super::deadlines::{MinimumRate, is_slow};
+use super::phase::{Claim, Phase};
+use crate::clock::Tick;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A connection that has not completed a request this long after it arrived is suspect: an honest client connects
+/// because it has something to say.
+const SILENT_NEWCOMER: Duration = Duration::from_millis(50);
+/// A later head that takes longer than this from its first byte is suspect: honest ones come in one or two packets.
+const DRIBBLING_HEAD: Duration = Duration::from_millis(250);
+/// A body under the minimum rate after this long is suspect, long before it is overdue.
+const CRAWLING_BODY: Duration = Duration::from_millis(200);
+/// An answer of which nothing has been read for this long is suspect.
+const UNREAD_ANSWER: Duration = Duration::from_secs(2);
+
+/// Takes back up to `count` seats, those that deserve it least first; says how many were claimed.
+///
+/// First the suspects, longest first. Then keep-alive connections between requests: of the client that holds most
+/// seats, the one longest idle. Never one whose request is being handled.
+pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> usize {
+    let mut suspects = Vec::new();
+    let mut idle = Vec::new();
+    for view in board.views().filter(|view| view.claim.is_none()) {
+        if let Some(span) = suspicion(&view, now, min_rate) {
+            suspects.push((span, view));
+        } else if view.phase == Phase::Idle {
+            idle.push(view);
+        }
+    }
+    suspects.sort_unstable_by_key(|(span, _)| std::cmp::Reverse(*span));
+    let mut evicted = claim_first(board, suspects.iter().map(|(_, view)| view), count);
+    if evicted < count && !idle.is_empty() {
+        let held = seats_by_client(board);
+        idle.sort_by_cached_key(|view| (std::cmp::Reverse(held.get(&view.client).copied()), view.since));
+        evicted += claim_first(board, idle.iter(), count - evicted);
+    }
+    evicted
+}
+
+/// How long a connection has been behaving as honest ones do not; `None` if it has not.
+fn suspicion(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Duration> {
+    let (spent, limit) = match view.phase {
+        Phase::Handshake | Phase::Head if view.served == 0 => (now.since(view.arrived), SILENT_NEWCOMER),
+        Phase::Head => (now.since(view.since), DRIBBLING_HEAD),
+        Phase::Body => {
+            let rate = MinimumRate { bytes_per_second: min_rate?, grace: CRAWLING_BODY };
+            return is_slow(view, now, rate).then(|| now.since(view.since));
+        }
+        Phase::Writing => (now.since(view.moved_at), UNREAD_ANSWER),
+        _ => return None,
+    };
+    (spent > limit).then_some(spent)
+}
+
+fn claim_first<'a>(board: &Board, views: impl Iterator<Item = &'a View>, count: usize) -> usize {
+    views.filter(|view| board.claim(view, Claim::Evicted)).take(count).count()
+}
+
+fn seats_by_client(board: &Board) -> HashMap<u64, usize> {
+    let mut held = HashMap::new();
+    for view in board.views() {
+        *held.entry(view.client).or_insert(0) += 1;
+    }
+    held
+}

@@ -1,0 +1,35 @@
+//! Threads and what keeps them from unravelling: no HTTP here, no sockets.
+//!
+//! - [`Semaphore`]: so many at once, a bounded queue, nobody waits for ever.
+//! - [`Budget`]: bytes drawn by many, given back by drop.
+//! - [`Tally`]: how many each key has, with a cap.
+//! - [`Pool`]: a bounded crew of threads that survive their jobs.
+//! - [`Lobby`]: numbered seats, a bounded queue, and seats that pass from hand to hand.
+//! - [`Board`]: what every connection does and until when it may; [`enforce`] and [`evict`] read it and end what
+//!   overstays or deserves its seat least.
+//! - [`Table`]: small states by key, bounded, expiring.
+//!
+//! All of it is built on one façade over locks and atomics, which a model checker can stand behind: `tests/loom.rs`
+//! runs each through every interleaving.
+
+mod board;
+mod budget;
+mod deadlines;
+mod eviction;
+mod lobby;
+mod phase;
+mod pool;
+mod semaphore;
+mod table;
+mod tally;
+
+pub use board::{Board, Cut, Lifeline, Occupant, Tenant, View};
+pub use budget::{Budget, Share};
+pub use deadlines::{Enforced, MinimumRate, enforce};
+pub use eviction::evict;
+pub use lobby::{Arrival, Lobby, LobbySettings, Seat};
+pub use phase::{Claim, Phase};
+pub use pool::{Pool, PoolSettings};
+pub use semaphore::{Overflow, Permit, Semaphore};
+pub use table::{Entry, Table, TableFull};
+pub use tally::{Mark, Tally};

@@ -1,0 +1,174 @@
+//! What a connection can be doing, why it can be ended, and the one word that holds both.
+
+use super::board::Cut;
+use crate::sync::{AtomicU64, Ordering};
+use std::fmt;
+
+/// What the thread of a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// Agreeing on keys (TLS).
+    Handshake = 1,
+    /// Reading a request's head, or waiting for the first byte of the first one.
+    Head,
+    /// Reading a request's body.
+    Body,
+    /// Holding a complete request, waiting for the permit to handle it.
+    Waiting,
+    /// Running the handler.
+    Handling,
+    /// Writing an answer.
+    Writing,
+    /// Waiting for the next request.
+    Idle,
+    /// Speaking another protocol.
+    Upgraded,
+}
+
+impl Phase {
+    /// Every phase, in the order of a request's life.
+    pub const ALL: [Phase; 8] = [
+        Phase::Handshake,
+        Phase::Head,
+        Phase::Body,
+        Phase::Waiting,
+        Phase::Handling,
+        Phase::Writing,
+        Phase::Idle,
+        Phase::Upgraded,
+    ];
+
+    /// The phase's name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Handshake => "handshake",
+            Phase::Head => "head",
+            Phase::Body => "body",
+            Phase::Waiting => "waiting",
+            Phase::Handling => "handling",
+            Phase::Writing => "writing",
+            Phase::Idle => "idle",
+            Phase::Upgraded => "upgraded",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a connection is ended by somebody else than its own thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Claim {
+    /// Its phase is past its deadline.
+    Overdue = 1,
+    /// Its body comes slower than the minimum rate.
+    TooSlow,
+    /// Its seat is needed.
+    Evicted,
+    /// The server shuts down, and it is between requests.
+    Shutdown,
+    /// The server shuts down, and its time to finish is up.
+    DrainDeadline,
+}
+
+impl Claim {
+    const ALL: [Claim; 5] =
+        [Claim::Overdue, Claim::TooSlow, Claim::Evicted, Claim::Shutdown, Claim::DrainDeadline];
+
+    /// What has to be cut to end `phase`. A thread that reads can still write why it stops.
+    pub(super) fn cut(self, phase: Phase) -> Cut {
+        match (self, phase) {
+            (Claim::DrainDeadline, _) => Cut::Both,
+            (_, Phase::Head | Phase::Body | Phase::Idle) => Cut::Read,
+            _ => Cut::Both,
+        }
+    }
+}
+
+/// Phase, claim, stuck mark and a count of the tenant's changes, in one atomic word: bits 0–7 the phase (0: the seat is
+/// free), 8–14 the claim (0: none), 15 the mark, 16–63 the count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(u64);
+
+const PHASE: u64 = 0xff;
+const CLAIM_SHIFT: u32 = 8;
+const CLAIM: u64 = 0x7f << CLAIM_SHIFT;
+const STUCK: u64 = 1 << 15;
+const CHANGE: u64 = 1 << 16;
+
+impl Word {
+    pub(super) fn load(cell: &AtomicU64) -> Self {
+        Word(cell.load(Ordering::Acquire))
+    }
+
+    /// Changes the word as its owner does: whatever somebody else did to it meanwhile, the change is made to that.
+    /// Returns the word before and after.
+    pub(super) fn update(cell: &AtomicU64, change: impl Fn(Word) -> Word) -> (Word, Word) {
+        let mut before = cell.load(Ordering::Relaxed);
+        loop {
+            let after = change(Word(before));
+            match cell.compare_exchange(before, after.0, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return (Word(before), after),
+                Err(changed) => before = changed,
+            }
+        }
+    }
+
+    /// Puts `next` in the place of this word, if it is still there.
+    pub(super) fn swap(self, next: Word, cell: &AtomicU64) -> bool {
+        cell.compare_exchange(self.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    pub(super) fn phase(self) -> Option<Phase> {
+        Phase::ALL.get((self.0 & PHASE).checked_sub(1)? as usize).copied()
+    }
+
+    pub(super) fn claim(self) -> Option<Claim> {
+        Claim::ALL.get(((self.0 & CLAIM) >> CLAIM_SHIFT).checked_sub(1)? as usize).copied()
+    }
+
+    pub(super) fn is_stuck(self) -> bool {
+        self.0 & STUCK != 0
+    }
+
+    pub(super) fn changes(self) -> u64 {
+        self.0 / CHANGE
+    }
+
+    /// The tenant goes on to `phase`. A claim stays: it holds until the tenant leaves.
+    pub(super) fn entered(self, phase: Phase) -> Word {
+        Word((self.0 & !(PHASE | STUCK)).wrapping_add(CHANGE) | phase as u64)
+    }
+
+    /// The tenant leaves.
+    pub(super) fn vacated(self) -> Word {
+        Word((self.0 & !(PHASE | CLAIM | STUCK)).wrapping_add(CHANGE))
+    }
+
+    /// Somebody claims it; `None` if it has been claimed for as much already.
+    ///
+    /// A claimed tenant may still write its last words; when it takes too long for that, or the drain's time is up, it
+    /// is claimed again, for good.
+    pub(super) fn claimed(self, claim: Claim) -> Option<Word> {
+        let stronger = match (self.claim(), claim) {
+            (None, _) => true,
+            (Some(Claim::DrainDeadline), _) => false,
+            (Some(_), Claim::DrainDeadline) => true,
+            (Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted), Claim::Overdue) => {
+                self.phase() == Some(Phase::Writing)
+            }
+            (Some(Claim::Shutdown), Claim::Overdue) => true,
+            _ => false,
+        };
+        stronger.then_some(Word((self.0 & !CLAIM) | ((claim as u64) << CLAIM_SHIFT)))
+    }
+
+    pub(super) fn stuck(self) -> Word {
+        Word(self.0 | STUCK)
+    }
+}

@@ -1,0 +1,176 @@
+//! A bounded crew of threads that take jobs.
+
+use crate::sync::{Arc, Builder, Condvar, Mutex, Receiver, RecvTimeoutError, Sender, bounded};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// Runs jobs on threads: started when a job needs one, at most so many, each living on for the next job, leaving when
+/// none has come for a while.
+///
+/// A job never waits behind another. [`submit`](Pool::submit) either has a thread for it, one that waits or a new one,
+/// or gives the job back. Whether there is one is decided by counting, under one lock, the waiting threads nobody has
+/// sent a job to yet. (To ask "does any thread wait?" is the classic mistake: two jobs that arrive together would both
+/// be sent to the one thread that does.)
+///
+/// A panic ends the job, not its thread.
+pub struct Pool<J> {
+    crew: Arc<Crew<J>>,
+}
+
+/// How many threads a pool may have, and of what kind.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// Threads are named `{name}-1`, `{name}-2` …
+    pub name: &'static str,
+    /// Threads at once, at most.
+    pub max_threads: usize,
+    /// Bytes of address space for each thread's stack.
+    pub stack_size: usize,
+    /// How long a thread waits for a job before it leaves.
+    pub idle_timeout: Duration,
+}
+
+struct Crew<J> {
+    settings: PoolSettings,
+    run: Box<dyn Fn(J) + Send + Sync>,
+    /// Written by the submitting thread and by threads that come and go.
+    state: Mutex<State<J>>,
+    /// Told whenever a thread leaves.
+    left: Condvar,
+    jobs: Receiver<J>,
+}
+
+struct State<J> {
+    /// Threads alive or being started.
+    threads: usize,
+    /// Threads that wait for a job and have not been sent one.
+    idle: usize,
+    /// Threads ever started, for their names.
+    started: usize,
+    /// Holds at most one job for each waiting thread; `None` once the pool is closed.
+    hand_over: Option<Sender<J>>,
+}
+
+impl<J: Send + 'static> Pool<J> {
+    /// A pool without threads yet, whose jobs are done by `run`.
+    pub fn new(settings: PoolSettings, run: impl Fn(J) + Send + Sync + 'static) -> Self {
+        let (hand_over, jobs) = bounded(settings.max_threads.max(1));
+        let state = State { threads: 0, idle: 0, started: 0, hand_over: Some(hand_over) };
+        let crew =
+            Crew { settings, run: Box::new(run), state: Mutex::new(state), left: Condvar::new(), jobs };
+        Pool { crew: Arc::new(crew) }
+    }
+
+    /// Gives the job to a thread, or gives it back: every thread is busy and no other may, or could, be started, or
+    /// the pool is closed.
+    pub fn submit(&self, job: J) -> Result<(), J> {
+        let mut state = self.crew.state.lock();
+        let State { threads, idle, started, hand_over } = &mut *state;
+        let Some(hand_over) = hand_over else { return Err(job) };
+        if *idle > 0 {
+            *idle -= 1;
+            // There is room: the channel never holds more than one job for each thread.
+            return hand_over.try_send(job).map_err(|refused| match refused {
+                crate::sync::TrySendError::Full(job) | crate::sync::TrySendError::Disconnected(job) => job,
+            });
+        }
+        if *threads == self.crew.settings.max_threads {
+            return Err(job);
+        }
+        *threads += 1;
+        *started += 1;
+        let name = format!("{}-{}", self.crew.settings.name, started);
+        drop(state);
+        self.start(name, job)
+    }
+
+    /// Threads alive or being started.
+    pub fn threads(&self) -> usize {
+        self.crew.state.lock().threads
+    }
+
+    /// Takes no more jobs; waiting threads leave at once, busy ones after their job.
+    pub fn close(&self) {
+        self.crew.state.lock().hand_over = None;
+    }
+
+    /// Waits until every thread has left, or until `deadline`; says whether they have. Needs [`close`](Pool::close).
+    pub fn wait_until_empty(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.crew.state.lock();
+        while state.threads > 0 {
+            if self.crew.left.wait_until(&mut state, deadline) {
+                break;
+            }
+        }
+        state.threads == 0
+    }
+
+    /// Starts a thread with its first job. The thread's place has been counted; it is given up if there is no thread.
+    fn start(&self, name: String, job: J) -> Result<(), J> {
+        // A closure that could not be started is lost with all it owns, so the job stays where it can be fetched back.
+        let first = Arc::new(Mutex::new(Some(job)));
+        let spawned: io::Result<_> = {
+            let (crew, first) = (self.crew.clone(), first.clone());
+            Builder::new().name(name).stack_size(self.crew.settings.stack_size).spawn(move || {
+                let job = first.lock().take();
+                drop(first);
+                crew.work(job);
+            })
+        };
+        match spawned {
+            Ok(_) => Ok(()),
+            Err(problem) => {
+                log::warn!("cannot start another {} thread: {problem}", self.crew.settings.name);
+                self.crew.leave();
+                first.lock().take().map_or(Ok(()), Err)
+            }
+        }
+    }
+}
+
+impl<J> Crew<J> {
+    /// The life of a thread.
+    fn work(&self, mut job: Option<J>) {
+        while let Some(this) = job.take() {
+            self.run_fenced(this);
+            job = self.wait_for_job();
+        }
+    }
+
+    fn run_fenced(&self, job: J) {
+        // The job is gone either way, and what outlives it (boards, tables) is kept whole by its own critical sections.
+        if catch_unwind(AssertUnwindSafe(|| (self.run)(job))).is_err() {
+            log::error!("a {} thread survived a panic", self.settings.name);
+        }
+    }
+
+    /// `None` once this thread has been counted out and must end.
+    fn wait_for_job(&self) -> Option<J> {
+        self.state.lock().idle += 1;
+        loop {
+            match self.jobs.recv_timeout(self.settings.idle_timeout) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.leave();
+                    return None;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let mut state = self.state.lock();
+                    // With no idle thread left uncounted, a job is on its way to each that waits: this one too.
+                    if state.idle > 0 {
+                        state.idle -= 1;
+                        drop(state);
+                        self.leave();
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave(&self) {
+        self.state.lock().threads -= 1;
+        self.left.notify_all();
+    }
+}

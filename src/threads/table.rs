@@ -1,0 +1,178 @@
+//! A map from many threads' keys to small states, that never grows past its capacity.
+
+use crate::clock::Tick;
+use crate::sync::Mutex;
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+
+/// What a [`Table`] holds for a key.
+pub trait Entry {
+    /// When it stops to matter. An expired entry is as good as none.
+    fn expires(&self) -> Tick;
+
+    /// Whether it must not make room for a stranger before it expires: a client that is being limited, a session that
+    /// is logged in. Whoever could push such an entry out could free himself, or harm somebody else.
+    fn is_protected(&self, _now: Tick) -> bool {
+        false
+    }
+}
+
+/// A table of fixed capacity, split into shards so that threads rarely meet at a lock.
+///
+/// Keys are hashed with SipHash under a random key, so that nobody can choose keys that collide. A full shard makes room
+/// by looking at a few entries in turn (as a clock's hand goes round): the first expired one goes, else the one of
+/// those that expires first and is not protected; if all are protected, the newcomer is not let in.
+#[derive(Debug)]
+pub struct Table<K, V> {
+    /// Each written by the threads whose keys fall into it, under its lock, for a few dozen nanoseconds.
+    shards: Box<[Mutex<Shard<K, V>>]>,
+    hasher: RandomState,
+}
+
+/// A table had no room: its entries at hand are all protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableFull;
+
+/// Entries a full shard looks at to make room for one.
+const LOOKED_AT: usize = 16;
+
+#[derive(Debug)]
+struct Shard<K, V> {
+    /// Where in `entries` a key's entry is.
+    places: HashMap<K, usize, RandomState>,
+    entries: Vec<(K, V)>,
+    /// The entry to be looked at first when room is needed.
+    hand: usize,
+    capacity: usize,
+}
+
+impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
+    /// A table for `capacity` entries in `shards` shards. It starts empty and grows with what it holds.
+    pub fn new(capacity: usize, shards: usize) -> Self {
+        let (hasher, shards) = (RandomState::new(), shards.max(1));
+        let shard = || {
+            let places = HashMap::with_hasher(hasher.clone());
+            Mutex::new(Shard {
+                places,
+                entries: Vec::new(),
+                hand: 0,
+                capacity: capacity.div_ceil(shards).max(1),
+            })
+        };
+        Table { shards: (0..shards).map(|_| shard()).collect(), hasher }
+    }
+
+    /// Looks at, and may change, what `key` has at `now`; an absent or expired entry is made anew first.
+    ///
+    /// `act` runs under the shard's lock: it must be short and call nothing that can block or panic.
+    pub fn upsert<R>(
+        &self,
+        key: K,
+        now: Tick,
+        make: impl FnOnce() -> V,
+        act: impl FnOnce(&mut V) -> R,
+    ) -> Result<R, TableFull> {
+        let mut shard = self.shard(&key).lock();
+        let place = match shard.places.get(&key) {
+            Some(&place) => {
+                if shard.entries[place].1.expires() <= now {
+                    shard.entries[place].1 = make();
+                }
+                place
+            }
+            None => shard.insert(key, make(), now)?,
+        };
+        Ok(act(&mut shard.entries[place].1))
+    }
+
+    /// Looks at, and may change, what `key` has at `now`, if it has anything that is not expired. See
+    /// [`upsert`](Table::upsert) for what `act` may do.
+    pub fn get<R>(&self, key: &K, now: Tick, act: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let mut shard = self.shard(key).lock();
+        let place = *shard.places.get(key)?;
+        let entry = &mut shard.entries[place].1;
+        (entry.expires() > now).then(|| act(entry))
+    }
+
+    /// Takes out what `key` has at `now`. Of threads that try at once, one gets it.
+    pub fn remove(&self, key: &K, now: Tick) -> Option<V> {
+        let mut shard = self.shard(key).lock();
+        let place = *shard.places.get(key)?;
+        let entry = shard.take(place);
+        (entry.expires() > now).then_some(entry)
+    }
+
+    /// Throws away what has expired, one shard's lock at a time; says how many.
+    pub fn sweep(&self, now: Tick) -> usize {
+        self.shards.iter().map(|shard| shard.lock().sweep(now)).sum()
+    }
+
+    /// How many entries there are, expired ones that have not been swept included.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().entries.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
+        // The map takes its bucket from the low bits and its tag from the high ones; the middle is still unused.
+        let hash = (self.hasher.hash_one(key) >> 24) as usize;
+        &self.shards[hash % self.shards.len()]
+    }
+}
+
+impl<K: Eq + Hash + Copy, V: Entry> Shard<K, V> {
+    fn insert(&mut self, key: K, value: V, now: Tick) -> Result<usize, TableFull> {
+        if self.entries.len() >= self.capacity {
+            let place = self.dispensable(now).ok_or(TableFull)?;
+            self.take(place);
+        }
+        let place = self.entries.len();
+        self.entries.push((key, value));
+        self.places.insert(key, place);
+        Ok(place)
+    }
+
+    fn dispensable(&mut self, now: Tick) -> Option<usize> {
+        let mut best: Option<(Tick, usize)> = None;
+        for _ in 0..LOOKED_AT.min(self.entries.len()) {
+            let place = self.hand % self.entries.len();
+            self.hand = place + 1;
+            let entry = &self.entries[place].1;
+            let expires = entry.expires();
+            if expires <= now {
+                return Some(place);
+            }
+            if !entry.is_protected(now) && best.is_none_or(|(soonest, _)| expires < soonest) {
+                best = Some((expires, place));
+            }
+        }
+        best.map(|(_, place)| place)
+    }
+
+    fn take(&mut self, place: usize) -> V {
+        let (key, value) = self.entries.swap_remove(place);
+        self.places.remove(&key);
+        if let Some((moved, _)) = self.entries.get(place) {
+            self.places.insert(*moved, place);
+        }
+        value
+    }
+
+    fn sweep(&mut self, now: Tick) -> usize {
+        let before = self.entries.len();
+        let mut place = 0;
+        while place < self.entries.len() {
+            if self.entries[place].1.expires() <= now {
+                self.take(place);
+            } else {
+                place += 1;
+            }
+        }
+        before - self.entries.len()
+    }
+}
