@@ -1,5 +1,14 @@
-//! Every limit of the server, as plain data with one `Default`.
+//! Every limit of the server, as plain data with one `Default` and one table of settings.
+//!
+//! [`SETTINGS`] is where a limit gets its name, its bounds and its help; flags, environment variables and the help
+//! text are made from it.
 
+mod settings;
+mod value;
+
+pub use settings::{Group, SETTINGS, Setting};
+
+use crate::error::Error;
 use std::time::Duration;
 
 /// How many of something a client may have in a span of time.
@@ -103,5 +112,39 @@ impl Default for Config {
             handler_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl Config {
+    /// Whether a server can run with these limits: each within the bounds of its [`Setting`], and none at odds with
+    /// another. The first that is not is named.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.bind.is_empty() {
+            let problem = "no address to listen on; give at least one, HOST:PORT or unix:PATH".into();
+            return Err(Error::Setting { name: "bind", problem });
+        }
+        // What can be written can be had: the bounds are those of the text, so they stand in one place.
+        let mut scratch = self.clone();
+        for setting in SETTINGS {
+            (setting.set)(&mut scratch, &(setting.show)(self))
+                .map_err(|problem| Error::Setting { name: setting.name, problem })?;
+        }
+        if self.max_request_line > self.max_head {
+            return Err(self.conflict("max-request-line", "max-head"));
+        }
+        if self.max_body > self.max_buffered as u64 {
+            return Err(self.conflict("max-body", "max-buffered"));
+        }
+        Ok(())
+    }
+
+    /// `small` is larger than `large`, which holds it.
+    fn conflict(&self, small: &'static str, large: &'static str) -> Error {
+        let shown = |name| {
+            SETTINGS.iter().find(|setting| setting.name == name).map(|s| (s.show)(self)).unwrap_or_default()
+        };
+        let problem =
+            format!("{} is more than --{large}, {}; lower this or raise that", shown(small), shown(large));
+        Error::Setting { name: small, problem }
     }
 }

@@ -215,6 +215,8 @@ impl Refusal {
     pub const PATH_TOO_LONG: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "path too long");
     /// A path that, decoded, climbs with `..`, holds NUL, or is not decodable.
     pub const PATH: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "unsafe path");
+    /// The client has made as many requests as it may for now.
+    pub const TOO_MANY_REQUESTS: Refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate limit");
     /// The handler panicked.
     pub const PANIC: Refusal = Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "handler panicked");
 }

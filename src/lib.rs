@@ -1,8 +1,83 @@
-//! selvedge
+//! A hardened, blocking, thread-per-connection HTTP/1.1 server. No async runtime.
+//!
+//! A selvedge is the edge of a cloth that keeps the threads from unravelling.
+//!
+//! ```no_run
+//! use selvedge::{Request, Response, Server};
+//! use std::time::Duration;
+//!
+//! let server = Server::builder()
+//!     .bind("127.0.0.1:8000")?
+//!     .serve(|request: &mut Request| Response::text(format!("hello, {}\n", request.path())))?;
+//!
+//! // … until it is time to go:
+//! let report = server.shutdown(Duration::from_secs(30));
+//! println!("{report}");
+//! # Ok::<(), selvedge::Error>(())
+//! ```
+//!
+//! One connection is one thread for as long as it lives, from a bounded [`pool`](threads::Pool). One table, the
+//! [board](threads::Board), knows what each thread does and until when it may; a watchdog ends what overstays, and when
+//! every seat is taken, the one that deserves it least is taken back. What slow, silent or hostile clients do costs them
+//! their own connection and nobody else's.
+//!
+//! # The house
+//!
+//! Imports go strictly downward.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 6 | `cli`: flags, banner, log, signals |
+//! | 5 | [`server`]: listening, admission, the life of a connection, the end |
+//! | 4 | [`net`]: listeners and streams |
+//! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
+//! | 2 | [`http1`]: bytes in, bytes out · `message`: [`Request`], [`Response`], [`Body`] |
+//! | 1 | [`threads`]: semaphore, pool, lobby, board, table · [`config`]: every limit |
+//! | 0 | [`error`] · [`clock`] · `sync` |
+//!
+//! # Features
+//!
+//! - `cli` (default): the program `selvedge`.
+//! - `json`: JSON responses, and the built-in application.
+//!
+//! Without default features, what remains is the library, with less than twenty dependencies.
+
 #![cfg_attr(loom, allow(dead_code))]
 
+#[cfg(all(feature = "cli", not(loom)))]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
-pub(crate) mod sync;
+#[cfg(not(loom))]
+pub mod guard;
+#[cfg(not(loom))]
+pub mod http1;
+#[cfg(not(loom))]
+mod message;
+#[cfg(not(loom))]
+pub mod monitor;
+#[cfg(not(loom))]
+pub mod net;
+#[cfg(not(loom))]
+pub mod server;
+#[cfg(not(loom))]
+pub mod service;
+mod sync;
 pub mod threads;
+
+pub use config::Config;
+pub use error::{CloseReason, Error, Refusal};
+#[cfg(all(feature = "json", not(loom)))]
+pub use service::{JsonError, check_json};
+#[cfg(not(loom))]
+pub use {
+    guard::{Exchange, Guard, RateLimit, SecurityHeaders},
+    message::{Body, ClientKey, IntoResponse, Request, RequestId, Response, Transport, Upgraded},
+    net::Stream,
+    server::{DrainReport, Server},
+    service::{Handler, Plan, Router, Streaming},
+};
+
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};

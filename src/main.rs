@@ -1,5 +1,5 @@
 //! The program `selvedge`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    selvedge::cli::run()
 }

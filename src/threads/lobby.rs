@@ -99,6 +99,16 @@ impl<T> Lobby<T> {
         Arrival::Waiting
     }
 
+    /// A seat for somebody who does not wait, if one is free that nobody waits for.
+    pub fn sit_at_once(self: &Arc<Self>) -> Option<Seat<T>> {
+        let mut state = self.state.lock();
+        if state.closed || !state.queue.is_empty() {
+            return None;
+        }
+        let number = state.take_seat()?;
+        Some(self.seat(number))
+    }
+
     /// Puts a guest that could not be served on its seat back to the head of the queue, and frees the seat.
     ///
     /// The queue may be one longer than its bound for it: the guest has had its place.

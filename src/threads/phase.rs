@@ -80,6 +80,11 @@ impl Claim {
     const ALL: [Claim; 5] =
         [Claim::Overdue, Claim::TooSlow, Claim::Evicted, Claim::Shutdown, Claim::DrainDeadline];
 
+    /// Whether a body that is still coming in may come to its end: the claim was made between requests.
+    pub fn spares_a_body(self) -> bool {
+        self == Claim::Shutdown
+    }
+
     /// What has to be cut to end `phase`. A thread that reads can still write why it stops.
     pub(super) fn cut(self, phase: Phase) -> Cut {
         match (self, phase) {

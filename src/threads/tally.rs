@@ -49,6 +49,13 @@ impl<K: Eq + Hash + Copy> Tally<K> {
     }
 }
 
+impl<K: Eq + Hash + Copy> Mark<K> {
+    /// By which key it is.
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+}
+
 impl<K: Eq + Hash + Copy> Drop for Mark<K> {
     fn drop(&mut self) {
         let mut counts = self.tally.counts.lock();

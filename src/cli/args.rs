@@ -1,0 +1,185 @@
+//! Arguments and environment, made from the table of settings.
+//!
+//! A setting named `max-body` is the flag `--max-body` and the variable `SELVEDGE_MAX_BODY`; the flag is the stronger
+//! of the two. Both end in the same function, so they permit and refuse the same values.
+
+use super::Failure;
+use crate::config::{Config, Rate, SETTINGS};
+use ::log::Level;
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the program was asked to do.
+pub(super) enum Invocation {
+    /// Serve.
+    Serve(Box<Options>),
+    /// Print this, the help or the version, and be done.
+    Print(String),
+}
+
+/// Everything that can be said about how to serve.
+pub(super) struct Options {
+    pub(super) config: Config,
+    pub(super) log_file: Option<PathBuf>,
+    pub(super) log_level: Level,
+    /// Variables that look like settings and are none.
+    pub(super) unknown: Vec<String>,
+}
+
+/// Reads arguments and environment, the program's own name first among the former.
+pub(super) fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, Failure> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) if error.exit_code() == 0 => return Ok(Invocation::Print(error.render().to_string())),
+        Err(error) => return Err(usage(&error)),
+    };
+    let mut variables: BTreeMap<String, OsString> = environment
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+
+    let mut options = Options::default();
+    for name in names() {
+        let variable = variable(name);
+        if let Some(value) = variables.remove(&variable) {
+            options.set(name, split(name, value)).map_err(|problem| bad(&variable, &problem))?;
+        }
+    }
+    for name in names() {
+        if let Some(values) = matches.get_many::<OsString>(name) {
+            let values = values.cloned().collect();
+            options.set(name, values).map_err(|problem| bad(&format!("--{name}"), &problem))?;
+        }
+    }
+    options.config.validate()?;
+    options.unknown = variables.into_keys().collect();
+    Ok(Invocation::Serve(Box::new(options)))
+}
+
+const PREFIX: &str = "SELVEDGE_";
+
+fn variable(name: &str) -> String {
+    PREFIX.to_owned() + &name.replace('-', "_").to_uppercase()
+}
+
+/// A variable holds one value, or, where a flag may be repeated, several with commas between them.
+fn split(name: &str, value: OsString) -> Vec<OsString> {
+    match value.to_str() {
+        Some(text) if name == "bind" => text.split(',').map(OsString::from).collect(),
+        _ => vec![value],
+    }
+}
+
+/// Every name that is a flag and a variable.
+fn names() -> impl Iterator<Item = &'static str> {
+    ["bind", "log-file", "log-level"].into_iter().chain(SETTINGS.iter().map(|setting| setting.name))
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // The library leaves rate limiting to its user; the built-in application has the article's.
+        let rate_limit = Some(Rate { count: 30, span: Duration::from_secs(60) });
+        let config = Config { rate_limit, ..Config::default() };
+        Options { config, log_file: None, log_level: Level::Info, unknown: Vec::new() }
+    }
+}
+
+impl Options {
+    /// Takes the values given for a name: one, but for `bind`.
+    fn set(&mut self, name: &str, values: Vec<OsString>) -> Result<(), String> {
+        for (index, value) in values.into_iter().enumerate() {
+            if name == "log-file" {
+                self.log_file = Some(value.into());
+                continue;
+            }
+            let value = value.into_string().map_err(|value| format!("'{}' is not UTF-8", value.display()))?;
+            if name == "bind" {
+                if value.is_empty() {
+                    return Err("an empty address; write HOST:PORT or unix:PATH".into());
+                }
+                // The first takes the place of what was there before, the others join it.
+                self.config.bind.truncate(index);
+                self.config.bind.push(value);
+            } else if name == "log-level" {
+                self.log_level = value.parse().map_err(|_| {
+                    format!("'{value}' is no level; permitted: error, warn, info, debug, trace")
+                })?;
+            } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
+                (setting.set)(&mut self.config, &value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bad(source: &str, problem: &str) -> Failure {
+    Failure::usage(format!("bad value for {source}: {problem}"))
+}
+
+fn command() -> Command {
+    let defaults = Options::default();
+    let flag = |name: &'static str, value_name: &'static str, help: &str, default: &str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value_name)
+            .value_parser(value_parser!(OsString))
+            .allow_negative_numbers(true)
+            .help(if default.is_empty() { help.to_owned() } else { format!("{help} [{default}]") })
+    };
+    let bind = "Address to listen on, repeatable: HOST:PORT or unix:PATH";
+    let level = "What is logged: error, warn, info, debug or trace";
+    let own = [
+        flag("bind", "ADDR", bind, &defaults.config.bind.join(", ")).short('b').action(ArgAction::Append),
+        flag("log-file", "FILE", "Append the log to FILE, besides standard error", ""),
+        flag("log-level", "LEVEL", level, &defaults.log_level.as_str().to_lowercase()),
+    ];
+    let table = SETTINGS.iter().map(|setting| {
+        flag(setting.name, setting.value_name, setting.help, &(setting.show)(&defaults.config))
+            .help_heading(setting.group.title())
+    });
+    Command::new("selvedge")
+        .bin_name("selvedge")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A hardened HTTP/1.1 server on plain threads: serves the built-in application")
+        .after_help(AFTER_HELP)
+        .args(own)
+        .args(table)
+}
+
+const AFTER_HELP: &str = "\
+Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
+Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
+SELVEDGE_BIND takes several addresses, with commas between them.
+SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
+Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
+";
+
+/// What clap found wrong, in one line that says what to do.
+fn usage(error: &clap::Error) -> Failure {
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    let unknown = context(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument);
+    let problem = unknown.map_or_else(
+        || {
+            error
+                .render()
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned()
+        },
+        |argument| format!("unexpected argument '{argument}'"),
+    );
+    let hint = context(ContextKind::SuggestedArg)
+        .map(|flag| format!("; a similar one is '{flag}'"))
+        .unwrap_or_default();
+    Failure::usage(format!("{problem}{hint}; see 'selvedge --help'"))
+}

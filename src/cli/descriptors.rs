@@ -1,0 +1,32 @@
+//! Room for every connection in the limit on open files.
+//!
+//! The limit most systems start with, 1024, is for programs that use `select`; the hard limit is what the system
+//! really permits, and raising the soft one up to it needs no privilege.
+
+use crate::config::Config;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that are no client's: listeners, the log, files and connections the handlers open.
+const OWN: u64 = 1024;
+
+/// Raises the soft limit on open files as far as it is needed and the hard limit permits. What is still missing is
+/// said in a line.
+pub(super) fn raise(config: &Config) -> Option<String> {
+    let needed = config.max_connections as u64 + config.max_waiting as u64 + OWN;
+    // `None` is the system's word for no limit.
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
+    let limit = getrlimit(Resource::Nofile);
+    if enough(limit.current) {
+        return None;
+    }
+    let wanted = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    // Whether it was raised is read back: some systems have a bound of their own beside the hard limit.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    match getrlimit(Resource::Nofile).current {
+        Some(current) if current < needed => Some(format!(
+            "{current} open files are permitted and {needed} may be needed; raise it with ulimit -n {needed}, \
+             or lower --max-connections"
+        )),
+        _ => None,
+    }
+}

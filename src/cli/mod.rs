@@ -1,0 +1,108 @@
+//! The command line: from arguments to an exit code.
+//!
+//! [`run`] reads top-down as the program's life does: settings, log, server, banner, then a wait for the signal that
+//! ends it. The exit codes are 0 for a clean end, 1 for a server that cannot start, 2 for a command line or an
+//! environment that cannot be followed, and 3 when connections were cut.
+
+mod args;
+mod banner;
+mod descriptors;
+mod log;
+mod signals;
+
+use self::args::Invocation;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::monitor::Monitor;
+use crate::server::Server;
+use crate::service::article;
+use ::log::{info, warn};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The server cannot start.
+const START: u8 = 1;
+/// The arguments or the environment cannot be followed.
+const USAGE: u8 = 2;
+/// Connections were cut: the drain deadline came first, or a second signal did.
+const CUT: u8 = 3;
+
+/// The program: serves until a signal ends it, and says on standard error what went wrong, in one line.
+pub fn run() -> ExitCode {
+    serve().unwrap_or_else(|failure| {
+        say(format_args!("selvedge: {}", log::Escaped(&failure.message)));
+        ExitCode::from(failure.code)
+    })
+}
+
+fn serve() -> Result<ExitCode, Failure> {
+    let options = match args::parse(std::env::args_os(), std::env::vars_os())? {
+        Invocation::Serve(options) => *options,
+        Invocation::Print(text) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let config = options.config;
+    log::start(options.log_level, options.log_file.as_deref())?;
+    if !options.unknown.is_empty() {
+        warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
+    }
+
+    // Listened for before there is a server, so that a signal during the start is not lost.
+    let signals = signals::listen()?;
+    let shortage = descriptors::raise(&config);
+    let server = start(config.clone())?;
+    let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
+    say(banner::text(&config, &listening, shortage));
+
+    let reason = signals.wait();
+    info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
+    let report = server.shutdown(config.drain_timeout);
+    info!("{report}");
+    Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+}
+
+/// The built-in application behind the limits of `config`.
+fn start(config: Config) -> Result<Server, Error> {
+    let monitor = Monitor::new(Clock::system());
+    let application = article::application(&monitor);
+    let mut builder = Server::builder().monitor(monitor);
+    for address in &config.bind {
+        builder = builder.bind(address)?;
+    }
+    builder.config(config).serve(application)
+}
+
+/// Why the program ends before it has served: one line for the operator, and the exit code.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn start(message: impl Into<String>) -> Self {
+        Failure { code: START, message: message.into() }
+    }
+
+    fn usage(message: impl Into<String>) -> Self {
+        Failure { code: USAGE, message: message.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Address { .. } | Error::Setting { .. } => Failure::usage(error.to_string()),
+            _ => Failure::start(error.to_string()),
+        }
+    }
+}
+
+/// Writes a line to standard error in one piece. A closed one is no reason to stop serving.
+fn say(line: impl Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}

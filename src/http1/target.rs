@@ -1,0 +1,100 @@
+//! The request target (RFC 9112 §3.2) and the authority in it or in Host (RFC 9110 §7.2).
+
+use super::Span;
+use super::octets::{REG_NAME, run};
+use crate::error::Refusal;
+use http::Method;
+use std::net::Ipv6Addr;
+
+/// The parts of a request target.
+pub(super) struct Target {
+    pub(super) path: Span,
+    pub(super) query: Option<Span>,
+    pub(super) authority: Option<Span>,
+}
+
+/// Takes the target in `start..end` of the buffer apart. Its octets have been checked, its form has not.
+pub(super) fn parse(method: &Method, buffer: &[u8], start: usize, end: usize) -> Result<Target, Refusal> {
+    if method == Method::CONNECT {
+        return Err(Refusal::NOT_A_PROXY);
+    }
+    let target = buffer.get(start..end).unwrap_or_default();
+    if target == b"*" && method == Method::OPTIONS {
+        return Ok(Target { path: Span::new(start, end), query: None, authority: None });
+    }
+    if target.starts_with(b"/") {
+        let (path, query) = split_query(target, start);
+        return Ok(Target { path, query, authority: None });
+    }
+
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| starts_with_ignore_case(target, scheme));
+    let skip = scheme.ok_or(Refusal::TARGET)?.len();
+    let after_scheme = &target[skip..];
+    let length =
+        after_scheme.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(after_scheme.len());
+    let (authority, rest) = after_scheme.split_at(length);
+    if !is_authority(authority) {
+        return Err(Refusal::TARGET);
+    }
+    let from = start + skip;
+    let (mut path, query) = split_query(rest, from + length);
+    if path.is_empty() {
+        // An empty path is `/` (RFC 9110 §4.2.3); the last octet of the scheme's `//` is one to point to.
+        path = Span::new(from - 1, from);
+    }
+    Ok(Target { path, query, authority: Some(Span::new(from, from + length)) })
+}
+
+/// Whether this is `uri-host [ ":" port ]` (RFC 9110 §7.2) with a host that is not empty. Commas, which RFC 3986 would
+/// allow, are how two Host lines look after a gateway has joined them.
+pub(super) fn is_authority(octets: &[u8]) -> bool {
+    if let Some(literal) = octets.strip_prefix(b"[") {
+        let Some(end) = literal.iter().position(|&octet| octet == b']') else { return false };
+        let address = str::from_utf8(&literal[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+        return address.is_some() && is_port(&literal[end + 1..]);
+    }
+    let end = octets.iter().position(|&octet| octet == b':').unwrap_or(octets.len());
+    let (host, port) = octets.split_at(end);
+    is_registered_name(host) && is_port(port)
+}
+
+fn split_query(octets: &[u8], start: usize) -> (Span, Option<Span>) {
+    let end = start + octets.len();
+    match octets.iter().position(|&octet| octet == b'?') {
+        Some(mark) => (Span::new(start, start + mark), Some(Span::new(start + mark + 1, end))),
+        None => (Span::new(start, end), None),
+    }
+}
+
+fn starts_with_ignore_case(octets: &[u8], prefix: &str) -> bool {
+    octets.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+fn is_registered_name(host: &[u8]) -> bool {
+    let mut rest = host;
+    loop {
+        rest = &rest[run(rest, REG_NAME)..];
+        match rest {
+            [] => return !host.is_empty(),
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// Whether this is nothing, or a colon and a port that exists; the digits may be absent (RFC 3986 §3.2.3).
+fn is_port(octets: &[u8]) -> bool {
+    match octets {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => {
+            let value = digits.iter().try_fold(0_u16, |value, digit| match digit {
+                b'0'..=b'9' => value.checked_mul(10)?.checked_add(u16::from(digit - b'0')),
+                _ => None,
+            });
+            value.is_some()
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! The body of a response.
+
+use bytes::Bytes;
+use std::fs::File;
+use std::io::{self, Read};
+
+/// The body of a response: what is sent, and how its length is known.
+///
+/// ```
+/// use selvedge::Body;
+///
+/// let text = Body::from("hello");
+/// let stream = Body::reader(std::io::repeat(b'x'));
+/// assert_eq!(text.len(), Some(5));
+/// assert_eq!(stream.len(), None);
+/// ```
+#[derive(Debug, Default)]
+pub struct Body(Content);
+
+/// What kinds of body there are, for the one place that sends them.
+#[derive(Default)]
+pub(crate) enum Content {
+    #[default]
+    Empty,
+    /// The fixed text for the response's status, made when it is sent.
+    Problem,
+    Bytes(Bytes),
+    File {
+        file: File,
+        offset: u64,
+        len: u64,
+    },
+    Reader {
+        reader: Box<dyn Read + Send>,
+        len: Option<u64>,
+    },
+}
+
+impl Body {
+    /// No body.
+    pub fn empty() -> Self {
+        Body(Content::Empty)
+    }
+
+    /// The whole of a file, from its beginning; on Linux it never passes through this process's memory.
+    ///
+    /// A file that is cut short while it is being sent ends the connection: the client sees that the body is incomplete.
+    pub fn file(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Body::file_range(file, 0, len))
+    }
+
+    /// `len` bytes of a file, from `offset` on.
+    pub fn file_range(file: File, offset: u64, len: u64) -> Self {
+        Body(Content::File { file, offset, len })
+    }
+
+    /// Whatever `reader` gives until it ends, sent as it comes: chunked (RFC 9112 §7.1), or until the connection closes
+    /// for a client of HTTP/1.0. It is read by the connection's thread after the handler has returned; an error ends the
+    /// connection without the last chunk, so that the client knows.
+    pub fn reader(reader: impl Read + Send + 'static) -> Self {
+        Body(Content::Reader { reader: Box::new(reader), len: None })
+    }
+
+    /// The first `len` bytes of `reader`, sent with a Content-Length. A reader that ends early ends the connection.
+    pub fn sized_reader(reader: impl Read + Send + 'static, len: u64) -> Self {
+        Body(Content::Reader { reader: Box::new(reader), len: Some(len) })
+    }
+
+    /// Length in bytes, where it is known beforehand.
+    pub fn len(&self) -> Option<u64> {
+        match &self.0 {
+            Content::Empty => Some(0),
+            Content::Problem => None,
+            Content::Bytes(bytes) => Some(bytes.len() as u64),
+            Content::File { len, .. } => Some(*len),
+            Content::Reader { len, .. } => *len,
+        }
+    }
+
+    /// Whether it is known to be empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// The bytes, if they are in memory.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Content::Empty => Some(&[]),
+            Content::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn problem() -> Self {
+        Body(Content::Problem)
+    }
+
+    pub(crate) fn is_problem(&self) -> bool {
+        matches!(self.0, Content::Problem)
+    }
+
+    pub(crate) fn into_content(self) -> Content {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Content::Empty => f.write_str("Empty"),
+            Content::Problem => f.write_str("Problem"),
+            Content::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Content::File { offset, len, .. } => write!(f, "File({offset}+{len})"),
+            Content::Reader { len, .. } => write!(f, "Reader({len:?})"),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Body(if bytes.is_empty() { Content::Empty } else { Content::Bytes(bytes) })
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}

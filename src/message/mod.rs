@@ -1,0 +1,14 @@
+//! Requests and responses, over the types of the `http` crate.
+
+mod body;
+mod client;
+mod problem;
+mod request;
+mod response;
+
+pub use body::Body;
+pub(crate) use body::Content;
+pub use client::ClientKey;
+pub(crate) use request::{Incoming, Source};
+pub use request::{Request, RequestId};
+pub use response::{IntoResponse, Response, Transport, Upgraded};

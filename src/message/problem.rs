@@ -1,0 +1,56 @@
+//! The bodies of errors: fixed text for each status, with the request's id to find it in the log by.
+
+use super::{Body, Request, RequestId, Response};
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use http::{HeaderValue, StatusCode};
+
+impl Response {
+    /// The answer to a request that failed with `status`: a fixed text, as HTML for those who ask for it and as
+    /// `application/problem+json` (RFC 9457) for everybody else. Nothing of what went wrong gets into it but the status.
+    ///
+    /// ```
+    /// use selvedge::{Response, StatusCode};
+    ///
+    /// let response = Response::problem(StatusCode::NOT_FOUND);
+    /// assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    /// ```
+    pub fn problem(status: StatusCode) -> Self {
+        let mut response = Response::new(status);
+        *response.body_mut() = Body::problem();
+        response
+    }
+
+    /// Writes the text of a problem, once it is known who asked.
+    pub(crate) fn spell_out_problem(&mut self, request: &Request) {
+        let title = self.status().canonical_reason().unwrap_or("Error");
+        let wants_html = request.header(ACCEPT.as_str()).is_some_and(|accept| mentions(accept, b"text/html"));
+        let (kind, text) = if wants_html {
+            ("text/html; charset=utf-8", html(self.status(), title, request.id()))
+        } else {
+            ("application/problem+json", json(self.status(), title, request.id()))
+        };
+        self.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        self.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        *self.body_mut() = text.into();
+    }
+}
+
+fn html(status: StatusCode, title: &str, id: RequestId) -> String {
+    let code = status.as_u16();
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{code} {title}</title>\n\
+         <h1>{code} {title}</h1>\n<p>Request <code>{id}</code></p>\n</html>\n"
+    )
+}
+
+fn json(status: StatusCode, title: &str, id: RequestId) -> String {
+    let code = status.as_u16();
+    format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request_id\":\"{id}\"}}\n")
+}
+
+fn mentions(list: &[u8], kind: &[u8]) -> bool {
+    list.split(|&byte| byte == b',').any(|item| {
+        let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(kind)
+    })
+}

@@ -1,0 +1,236 @@
+//! A request, as guards and handlers see it.
+
+use super::ClientKey;
+use crate::http1::{Buffer, Head};
+use crate::threads::Share;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use std::any::Any;
+use std::cell::OnceCell;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+
+/// A request: its head, where it came from, and its body.
+///
+/// The head stays in the bytes it arrived in; [`path`](Request::path), [`header`](Request::header) and their like read it
+/// there. [`headers`](Request::headers) and [`uri`](Request::uri) build the `http` crate's types when first asked.
+pub struct Request {
+    pub(crate) input: Buffer,
+    pub(crate) head: Head,
+    pub(crate) id: RequestId,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) client: ClientKey,
+    pub(crate) incoming: Incoming,
+    headers: OnceCell<HeaderMap>,
+    uri: OnceCell<Uri>,
+    extensions: Option<Box<Extensions>>,
+}
+
+/// A request's name in the log, in error bodies and in the `X-Request-Id` field: unique in one run of the server, and
+/// unlikely to occur in another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RequestId(pub(crate) u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The body of a request, as far as it has come.
+#[derive(Default)]
+pub(crate) enum Incoming {
+    #[default]
+    None,
+    Buffered {
+        bytes: Vec<u8>,
+        trailers: Option<HeaderMap>,
+        /// Held for as long as the bytes are.
+        _share: Share,
+    },
+    Streamed(Box<dyn Source>),
+}
+
+/// A body that is read from the connection while the handler runs.
+pub(crate) trait Source: Read + Send {
+    /// For the connection, to take back what it lent.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+
+    /// The trailer section, once the body has been read to its end.
+    fn trailers(&self) -> Option<&HeaderMap>;
+}
+
+impl Request {
+    /// A request of which nothing has arrived.
+    pub(crate) fn blank(peer: Option<SocketAddr>, client: ClientKey) -> Self {
+        Request {
+            input: Buffer::new(),
+            head: Head::default(),
+            id: RequestId::default(),
+            peer,
+            client,
+            incoming: Incoming::None,
+            headers: OnceCell::new(),
+            uri: OnceCell::new(),
+            extensions: None,
+        }
+    }
+
+    /// Forgets everything of the request but the bytes of the buffer.
+    pub(crate) fn clear(&mut self) {
+        self.head.clear();
+        self.incoming = Incoming::None;
+        self.headers.take();
+        self.uri.take();
+        self.extensions = None;
+    }
+
+    /// The method (RFC 9110 §9).
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// HTTP/1.0 or HTTP/1.1.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// The path of the target, still percent-encoded; `*` for `OPTIONS *`.
+    pub fn path(&self) -> &str {
+        // The parser has let nothing but ASCII into a target.
+        std::str::from_utf8(self.head.path.of(self.input.message())).unwrap_or_default()
+    }
+
+    /// The query of the target, after its `?`, still percent-encoded.
+    pub fn query(&self) -> Option<&str> {
+        std::str::from_utf8(self.head.query?.of(self.input.message())).ok()
+    }
+
+    /// The value of the first `name` in the query, still percent-encoded.
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        self.query()?.split('&').find_map(|pair| match pair.split_once('=') {
+            Some((key, value)) if key == name => Some(value),
+            None if pair == name => Some(""),
+            _ => None,
+        })
+    }
+
+    /// The authority asked for: the Host field's, or an absolute target's, which is the same (RFC 9112 §3.2).
+    pub fn authority(&self) -> Option<&str> {
+        std::str::from_utf8(self.head.authority?.of(self.input.message())).ok()
+    }
+
+    /// Path and query as a [`Uri`].
+    pub fn uri(&self) -> &Uri {
+        self.uri.get_or_init(|| {
+            let target = self.head.path.of(self.input.message());
+            let mut text = target.to_vec();
+            if let Some(query) = self.query() {
+                text.push(b'?');
+                text.extend_from_slice(query.as_bytes());
+            }
+            Uri::try_from(text).unwrap_or_default()
+        })
+    }
+
+    /// The value of the first field called `name`, in any case, without building the map of all.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.field(self.input.message(), name)
+    }
+
+    /// All fields. Built when first asked for.
+    pub fn headers(&self) -> &HeaderMap {
+        self.headers.get_or_init(|| {
+            let mut map = HeaderMap::new();
+            for (name, value) in self.head.fields(self.input.message()) {
+                if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+                {
+                    // Fails past 32,768 fields, which the limit on a head's fields forbids.
+                    let _ = map.try_append(name, value);
+                }
+            }
+            map
+        })
+    }
+
+    /// The address at the other end of the connection; `None` on a Unix socket.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// What counts as one client.
+    pub fn client(&self) -> ClientKey {
+        self.client
+    }
+
+    /// The request's name in the log.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// The body, if it was read before the handler was called, which is the rule; empty if the handler streams it.
+    pub fn body(&self) -> &[u8] {
+        match &self.incoming {
+            Incoming::Buffered { bytes, .. } => bytes,
+            _ => &[],
+        }
+    }
+
+    /// A reader over the body, streamed or not.
+    ///
+    /// A streamed body is read from the client as it is asked for, under the same limits as any other; an error means
+    /// that it is incomplete, too large or too late, and ends the connection after the answer.
+    pub fn body_reader(&mut self) -> impl Read + '_ {
+        BodyReader { incoming: &mut self.incoming, at: 0 }
+    }
+
+    /// The trailer section (RFC 9110 §6.5), once the body has been read. Never merged into the fields of the head.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        match &self.incoming {
+            Incoming::None => None,
+            Incoming::Buffered { trailers, .. } => trailers.as_ref(),
+            Incoming::Streamed(source) => source.trailers(),
+        }
+    }
+
+    /// What guards have attached for handlers.
+    pub fn extensions(&self) -> Option<&Extensions> {
+        self.extensions.as_deref()
+    }
+
+    /// A place for guards to attach things to the request.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.extensions.get_or_insert_default()
+    }
+}
+
+struct BodyReader<'a> {
+    incoming: &'a mut Incoming,
+    at: usize,
+}
+
+impl Read for BodyReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.incoming {
+            Incoming::None => Ok(0),
+            Incoming::Buffered { bytes, .. } => {
+                let count = (&bytes[self.at..]).read(buffer)?;
+                self.at += count;
+                Ok(count)
+            }
+            Incoming::Streamed(source) => source.read(buffer),
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("id", &self.id)
+            .field("method", self.method())
+            .field("path", &self.path())
+            .field("version", &self.version())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,266 @@
+//! A response, as handlers make it and guards seal it.
+
+use super::Body;
+use crate::http1::StandingFields;
+use crate::sync::Arc;
+use http::header::{CONTENT_TYPE, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::fmt;
+use std::io::{self, Read, Write};
+
+/// A response: status, fields and body.
+///
+/// The server owns the framing: Content-Length, Transfer-Encoding, Connection and Date are written by it, and ignored
+/// here.
+///
+/// ```
+/// use selvedge::{Response, StatusCode};
+///
+/// let response = Response::text("made").with_status(StatusCode::CREATED).with_header("location", "/things/7");
+/// assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+/// ```
+#[derive(Debug)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
+    pub(crate) standing: Option<Arc<StandingFields>>,
+    pub(crate) upgrade: Option<UpgradeHandler>,
+    pub(crate) close: bool,
+}
+
+impl Response {
+    /// A response without fields or body.
+    pub fn new(status: StatusCode) -> Self {
+        Response {
+            status,
+            headers: HeaderMap::new(),
+            body: Body::empty(),
+            standing: None,
+            upgrade: None,
+            close: false,
+        }
+    }
+
+    /// 200 with `body` of the media type `content_type`.
+    pub fn with_type(content_type: &'static str, body: impl Into<Body>) -> Self {
+        let mut response = Response::new(StatusCode::OK);
+        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.body = body.into();
+        response
+    }
+
+    /// 200 with plain text.
+    pub fn text(text: impl Into<Body>) -> Self {
+        Response::with_type("text/plain; charset=utf-8", text)
+    }
+
+    /// 200 with HTML.
+    pub fn html(html: impl Into<Body>) -> Self {
+        Response::with_type("text/html; charset=utf-8", html)
+    }
+
+    /// 200 with a value as JSON; 500 if the value cannot be JSON.
+    #[cfg(feature = "json")]
+    pub fn json(value: &impl serde::Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => Response::with_type("application/json", bytes),
+            Err(_) => Response::problem(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// 101, and then `protocol` spoken by `speak` on the connection's thread, which ends when `speak` returns
+    /// (RFC 9110 §7.8).
+    pub fn upgrade(protocol: HeaderValue, speak: impl FnOnce(Upgraded) + Send + 'static) -> Self {
+        let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
+        response.headers.insert(UPGRADE, protocol);
+        response.upgrade = Some(UpgradeHandler(Box::new(speak)));
+        response
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with a field set; a name or value that no field can have is left out and logged.
+    #[must_use]
+    pub fn with_header<N, V>(mut self, name: N, value: V) -> Self
+    where
+        N: TryInto<HeaderName>,
+        V: TryInto<HeaderValue>,
+    {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                self.headers.insert(name, value);
+            }
+            _ => log::error!("a response's field was left out: its name or value is not valid in HTTP"),
+        }
+        self
+    }
+
+    /// The same with another body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The same, after which the connection closes.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The fields.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The fields, to be changed.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The body, to be changed.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    pub(crate) fn take_body(&mut self) -> Body {
+        std::mem::take(&mut self.body)
+    }
+}
+
+/// What a handler may return.
+pub trait IntoResponse {
+    /// Makes the response.
+    fn into_response(self) -> Response;
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> Response {
+        self
+    }
+}
+
+impl IntoResponse for &'static str {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+impl IntoResponse for String {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+impl IntoResponse for StatusCode {
+    /// The status alone; errors with their fixed text.
+    fn into_response(self) -> Response {
+        if self.is_client_error() || self.is_server_error() {
+            Response::problem(self)
+        } else {
+            Response::new(self)
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    fn into_response(self) -> Response {
+        self.1.into_response().with_status(self.0)
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(response) => response.into_response(),
+            Err(response) => response.into_response(),
+        }
+    }
+}
+
+impl<B: Into<Body>> IntoResponse for http::Response<B> {
+    fn into_response(self) -> Response {
+        let (parts, body) = self.into_parts();
+        let mut response = Response::new(parts.status).with_body(body);
+        response.headers = parts.headers;
+        response
+    }
+}
+
+/// A connection that has left HTTP behind: reads first give what the client sent right after its request.
+pub struct Upgraded {
+    transport: Box<dyn Transport>,
+    unread: Vec<u8>,
+    at: usize,
+}
+
+/// What an upgraded connection runs on.
+pub trait Transport: Read + Write + Send {
+    /// A second handle on the same connection, so that one thread can read while another writes.
+    fn try_clone(&self) -> io::Result<Box<dyn Transport>>;
+}
+
+impl Upgraded {
+    pub(crate) fn new(transport: Box<dyn Transport>, unread: Vec<u8>) -> Self {
+        Upgraded { transport, unread, at: 0 }
+    }
+
+    /// A second handle on the same connection, so that one thread can read while another writes. What was sent right
+    /// after the request stays with this one.
+    pub fn try_clone(&self) -> io::Result<Upgraded> {
+        Ok(Upgraded::new(self.transport.try_clone()?, Vec::new()))
+    }
+}
+
+impl Read for Upgraded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let unread = self.unread.get(self.at..).unwrap_or_default();
+        if unread.is_empty() {
+            return self.transport.read(buffer);
+        }
+        let count = (&*unread).read(buffer)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+impl Write for Upgraded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.transport.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.transport.flush()
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").field("unread", &(self.unread.len() - self.at)).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct UpgradeHandler(pub(crate) Box<dyn FnOnce(Upgraded) + Send>);
+
+impl fmt::Debug for UpgradeHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpgradeHandler")
+    }
+}

@@ -1,0 +1,141 @@
+//! Counts of what happens, for the health page and the record.
+
+use crate::clock::{Clock, Tick};
+use crate::error::CloseReason;
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// What the server counts and tells about itself. Cloned to whoever wants to read it.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    started: Tick,
+    clock: Clock,
+    state: Arc<State>,
+}
+
+/// Plain counts and flags: each is written with one atomic operation and ordered with nothing else.
+#[derive(Debug, Default)]
+struct State {
+    /// Connections that have a seat. Written when one sits down or leaves.
+    active: AtomicUsize,
+    /// Set once, when a shutdown begins.
+    draining: AtomicBool,
+    /// Written by the watchdog when the number of stuck handlers changes.
+    overwhelmed: AtomicBool,
+    /// Written by the acceptor.
+    accepted: AtomicU64,
+    /// Written by the acceptor.
+    accept_errors: AtomicU64,
+    /// Written by workers, once a request.
+    requests: AtomicU64,
+    /// Written by whoever answers with an error of the server's own.
+    refused: AtomicU64,
+    /// Written by workers.
+    panics: AtomicU64,
+    /// Written by workers whose seat was taken back.
+    evicted: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections that have a seat.
+    pub active_connections: usize,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// Times that accepting failed.
+    pub accept_errors: u64,
+    /// Requests answered.
+    pub requests: u64,
+    /// Requests and connections refused by the server itself: limits, framing, overload.
+    pub refused: u64,
+    /// Handlers that panicked.
+    pub panics: u64,
+    /// Connections whose seat was taken back.
+    pub evicted: u64,
+}
+
+/// One active connection, counted for as long as this lives.
+#[derive(Debug)]
+pub struct Presence(Arc<State>);
+
+impl Monitor {
+    /// A monitor whose uptime begins now.
+    pub fn new(clock: Clock) -> Self {
+        Monitor { started: clock.now(), clock, state: Arc::default() }
+    }
+
+    /// How long the server has been running.
+    pub fn uptime(&self) -> Duration {
+        self.clock.now().since(self.started)
+    }
+
+    /// Whether the server wants more requests: it is not shutting down, and not too many of its handlers are stuck.
+    pub fn is_ready(&self) -> bool {
+        !self.state.draining.load(Ordering::Relaxed) && !self.state.overwhelmed.load(Ordering::Relaxed)
+    }
+
+    /// The counts now.
+    pub fn counters(&self) -> Counters {
+        let State { active, accepted, accept_errors, requests, refused, panics, evicted, .. } = &*self.state;
+        Counters {
+            active_connections: active.load(Ordering::Relaxed),
+            accepted: accepted.load(Ordering::Relaxed),
+            accept_errors: accept_errors.load(Ordering::Relaxed),
+            requests: requests.load(Ordering::Relaxed),
+            refused: refused.load(Ordering::Relaxed),
+            panics: panics.load(Ordering::Relaxed),
+            evicted: evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn arrive(&self) -> Presence {
+        self.state.active.fetch_add(1, Ordering::Relaxed);
+        Presence(self.state.clone())
+    }
+
+    pub(crate) fn note_accept(&self, accepted: bool) {
+        let count = if accepted { &self.state.accepted } else { &self.state.accept_errors };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_answer(&self, refused: bool) {
+        self.state.requests.fetch_add(1, Ordering::Relaxed);
+        if refused {
+            self.note_refusal();
+        }
+    }
+
+    pub(crate) fn note_refusal(&self) {
+        self.state.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_panic(&self) {
+        self.state.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_close(&self, reason: CloseReason) {
+        if reason == CloseReason::Evicted {
+            self.state.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Begins the end; false if somebody else has begun it.
+    pub(crate) fn drain(&self) -> bool {
+        !self.state.draining.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_overwhelmed(&self, overwhelmed: bool) {
+        self.state.overwhelmed.store(overwhelmed, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}

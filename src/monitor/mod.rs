@@ -1,0 +1,5 @@
+//! What is counted.
+
+mod counters;
+
+pub use counters::{Counters, Monitor, Presence};

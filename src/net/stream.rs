@@ -1,0 +1,168 @@
+//! A connection's two-way stream of bytes, whatever carries it.
+
+use crate::message::Transport;
+use crate::sync::Arc;
+use crate::threads::{Cut, Lifeline};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+
+/// A connection. Sockets are shared with the board, which can cut them; anything else that reads and writes can be
+/// served too, but not cut while it blocks.
+pub enum Stream {
+    /// TCP.
+    Tcp(Arc<TcpStream>),
+    /// A Unix socket.
+    Unix(Arc<UnixStream>),
+    /// Anything else, such as a pipe in memory.
+    Other(Box<dyn Duplex>),
+}
+
+/// Whatever reads and writes.
+pub trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
+
+impl Stream {
+    /// A connection over anything that reads and writes.
+    pub fn other(duplex: impl Duplex + 'static) -> Self {
+        Stream::Other(Box::new(duplex))
+    }
+
+    /// What cuts this connection from another thread.
+    pub fn lifeline(&self) -> Option<Arc<dyn Lifeline>> {
+        match self {
+            Stream::Tcp(socket) => Some(socket.clone()),
+            Stream::Unix(socket) => Some(socket.clone()),
+            Stream::Other(_) => None,
+        }
+    }
+
+    /// Sends all of `bytes`, and lets the kernel wait for more before it makes a packet of the last of them.
+    pub fn write_with_more_to_come(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        if let Stream::Tcp(socket) = self {
+            use rustix::net::SendFlags;
+            return Ok(rustix::net::send(&**socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?);
+        }
+        self.write(bytes)
+    }
+
+    /// Sends up to `count` bytes of `file` from `offset` on, and moves `offset`. Zero means that the file ends there.
+    ///
+    /// On Linux the kernel moves them (`sendfile`); elsewhere, and for streams that are no sockets, they pass through a
+    /// small buffer.
+    pub fn send_file(&mut self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        match self {
+            Stream::Tcp(socket) => return Ok(rustix::fs::sendfile(&**socket, file, Some(offset), count)?),
+            Stream::Unix(socket) => return Ok(rustix::fs::sendfile(&**socket, file, Some(offset), count)?),
+            Stream::Other(_) => {}
+        }
+        let mut block = [0; 8192];
+        let wanted = count.min(block.len());
+        let read = std::os::unix::fs::FileExt::read_at(file, &mut block[..wanted], *offset)?;
+        self.write_all(&block[..read])?;
+        *offset += read as u64;
+        Ok(read)
+    }
+
+    /// Says that nothing more will be written, while reading goes on.
+    pub fn finish_writing(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Stream::Unix(socket) => socket.shutdown(Shutdown::Write),
+            Stream::Other(duplex) => duplex.flush(),
+        }
+    }
+
+    /// Makes reads and writes return at once; says whether that is possible.
+    pub fn set_nonblocking(&self) -> bool {
+        match self {
+            Stream::Tcp(socket) => socket.set_nonblocking(true).is_ok(),
+            Stream::Unix(socket) => socket.set_nonblocking(true).is_ok(),
+            Stream::Other(_) => false,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => (&**socket).read(buffer),
+            Stream::Unix(socket) => (&**socket).read(buffer),
+            Stream::Other(duplex) => duplex.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => (&**socket).write(bytes),
+            Stream::Unix(socket) => (&**socket).write(bytes),
+            Stream::Other(duplex) => duplex.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            // Sockets hold nothing back.
+            Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+            Stream::Other(duplex) => duplex.flush(),
+        }
+    }
+}
+
+impl Transport for Stream {
+    fn try_clone(&self) -> io::Result<Box<dyn Transport>> {
+        match self {
+            Stream::Tcp(socket) => Ok(Box::new(Stream::Tcp(socket.clone()))),
+            Stream::Unix(socket) => Ok(Box::new(Stream::Unix(socket.clone()))),
+            Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl Lifeline for TcpStream {
+    fn cut(&self, side: Cut) {
+        // An error means that the connection is gone, which is what was wanted.
+        let _ = self.shutdown(direction(side));
+    }
+}
+
+impl Lifeline for UnixStream {
+    fn cut(&self, side: Cut) {
+        let _ = self.shutdown(direction(side));
+    }
+}
+
+fn direction(side: Cut) -> Shutdown {
+    match side {
+        Cut::Read => Shutdown::Read,
+        Cut::Both => Shutdown::Both,
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(socket: TcpStream) -> Self {
+        Stream::Tcp(Arc::new(socket))
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(socket: UnixStream) -> Self {
+        Stream::Unix(Arc::new(socket))
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stream::Tcp(socket) => socket.fmt(f),
+            Stream::Unix(socket) => socket.fmt(f),
+            Stream::Other(_) => f.write_str("Other"),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The loop that accepts connections, and never ends before the server does.
+
+use super::admission::Admission;
+use crate::error::Refusal;
+use crate::net::Listener;
+use crate::sync::{Arc, Builder, sleep};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+/// The first pause after an error, doubled by each that follows, up to the longest. The longest is below a second, so
+/// that service is back within a second of the cause's end.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(640);
+/// How often errors are logged.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+/// Address space for the thread's stack.
+const STACK: usize = 128 << 10;
+
+pub(super) struct Acceptor {
+    listener: Listener,
+    admission: Arc<Admission>,
+    /// A descriptor to let go when there is no other, so that a connection can at least be refused.
+    spare: Option<File>,
+    pause: Duration,
+    logged: Option<crate::clock::Tick>,
+}
+
+impl Acceptor {
+    pub(super) fn spawn(listener: Listener, admission: Arc<Admission>) -> io::Result<()> {
+        let mut acceptor = Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None };
+        Builder::new().name("acceptor".into()).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
+    }
+
+    fn run(&mut self) {
+        let monitor = self.admission.shared.monitor.clone();
+        while !monitor.is_draining() {
+            match self.listener.accept() {
+                Ok((stream, peer)) => {
+                    monitor.note_accept(true);
+                    self.pause = PAUSE;
+                    self.admission.admit(stream, peer);
+                }
+                Err(problem) => {
+                    monitor.note_accept(false);
+                    self.recover(&problem);
+                }
+            }
+        }
+        self.empty_backlog();
+    }
+
+    fn recover(&mut self, problem: &io::Error) {
+        // The client went away while it waited: nothing is wrong here.
+        if matches!(
+            problem.kind(),
+            ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+        ) {
+            return;
+        }
+        let clock = &self.admission.shared.clock;
+        let now = clock.now();
+        if self.logged.is_none_or(|last| now.since(last) >= LOG_EVERY) {
+            log::warn!("cannot accept: {problem}; trying again");
+            self.logged = Some(now);
+        }
+        self.admission.evict_one();
+        self.refuse_with_spare();
+        sleep(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Out of descriptors, the spare one makes room for one connection, which is told so instead of being left to wait.
+    fn refuse_with_spare(&mut self) {
+        if self.spare.take().is_some()
+            && let Ok((stream, peer)) = self.listener.accept_now()
+        {
+            self.admission.refuse(stream, peer, Refusal::NO_DESCRIPTOR);
+        }
+        self.spare = spare();
+    }
+
+    /// Who has connected before the listener closes is told, not reset.
+    fn empty_backlog(&self) {
+        while let Ok((stream, peer)) = self.listener.accept_now() {
+            self.admission.refuse(stream, peer, Refusal::DRAINING);
+        }
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}

@@ -1,0 +1,232 @@
+//! Who gets a seat: admission of connections, and the watchdog that keeps seats from being lost.
+
+use super::connection::Connection;
+use super::refuse::PeerName;
+use super::shared::{Guest, Shared};
+use crate::clock::Tick;
+use crate::error::{CloseReason, Refusal};
+use crate::net::Stream;
+use crate::sync::{Arc, Builder, Condvar, Mutex};
+use crate::threads::{Arrival, Claim, Phase, Pool, PoolSettings, Seat, enforce, evict};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// How often the watchdog reads the board.
+const WATCH: Duration = Duration::from_millis(50);
+/// How often while somebody waits for a seat.
+const WATCH_CLOSELY: Duration = Duration::from_millis(5);
+/// How long a worker without a connection stays.
+const WORKER_PATIENCE: Duration = Duration::from_secs(10);
+/// Address space for the watchdog's stack.
+const STACK: usize = 128 << 10;
+
+/// Gives seats to connections and takes them back.
+pub(super) struct Admission {
+    pub(super) shared: Arc<Shared>,
+    pool: Pool<Job>,
+    /// Set when somebody begins to wait, or all is over; guards nothing else.
+    alarm: Mutex<Alarm>,
+    alarmed: Condvar,
+}
+
+#[derive(Default)]
+struct Alarm {
+    rung: bool,
+    over: bool,
+}
+
+/// A guest and its seat, for a worker.
+struct Job {
+    seat: Seat<Guest>,
+    guest: Guest,
+}
+
+impl Admission {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let config = &shared.config;
+        let settings = PoolSettings {
+            name: "worker",
+            max_threads: config.max_connections + config.max_stand_ins,
+            stack_size: config.stack_size,
+            idle_timeout: WORKER_PATIENCE,
+        };
+        let workers_share = shared.clone();
+        let pool = Pool::new(settings, move |job| serve(&workers_share, job));
+        Admission { shared, pool, alarm: Mutex::default(), alarmed: Condvar::new() }
+    }
+
+    /// Finds a seat for a connection, or a place in the lobby, or refuses it. Never waits for anybody.
+    pub(super) fn admit(&self, stream: Stream, peer: Option<SocketAddr>) {
+        let shared = &self.shared;
+        let Some(mark) = shared.tally.mark(peer.into()) else {
+            return self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS);
+        };
+        let now = shared.clock.now();
+        match shared.lobby.arrive(Guest { stream, peer, mark, arrived: now }, now) {
+            Arrival::Seated(seat, guest) => self.start(seat, guest),
+            Arrival::Waiting => self.make_room(now),
+            Arrival::TurnedAway(guest) => self.refuse_guest(guest),
+        }
+    }
+
+    /// Takes a seat for a connection that is served by the calling thread.
+    pub(super) fn serve_here(&self, stream: Stream, peer: Option<SocketAddr>) -> CloseReason {
+        let shared = &self.shared;
+        let Some(mark) = shared.tally.mark(peer.into()) else {
+            self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS);
+            return CloseReason::Refused(Refusal::TOO_MANY_CONNECTIONS.reason);
+        };
+        let guest = Guest { stream, peer, mark, arrived: shared.clock.now() };
+        let Some(seat) = shared.lobby.sit_at_once() else {
+            self.refuse(guest.stream, peer, Refusal::NO_SEAT);
+            return CloseReason::Refused(Refusal::NO_SEAT.reason);
+        };
+        let reason = run(shared, seat.number(), guest);
+        if let Some((seat, guest)) = seat.pass_on() {
+            self.start(seat, guest);
+        }
+        reason
+    }
+
+    pub(super) fn refuse(&self, stream: Stream, peer: Option<SocketAddr>, refusal: Refusal) {
+        self.shared.farewells.refuse(&self.shared, stream, peer, refusal);
+    }
+
+    /// Takes back a seat for somebody who needs one, if one deserves it.
+    pub(super) fn make_room(&self, now: Tick) {
+        // One seat for each who waits; those who have been told to go and have not gone yet count.
+        let wanted = self.shared.lobby.waiting().saturating_sub(self.shared.board.evicting());
+        if wanted > 0 {
+            evict(&self.shared.board, now, wanted, self.shared.config.min_rate);
+        }
+        self.ring();
+    }
+
+    /// Frees a connection's resources under pressure, whoever needs them.
+    pub(super) fn evict_one(&self) {
+        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.config.min_rate);
+    }
+
+    /// Starts the watchdog.
+    pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
+        let admission = self.clone();
+        let watch = move || while admission.watch() {};
+        Builder::new().name("watchdog".into()).stack_size(STACK).spawn(watch).map(drop)
+    }
+
+    /// Refuses all who wait, and sends all home who are between requests. Nobody is admitted any more.
+    pub(super) fn close(&self) {
+        for guest in self.shared.lobby.close() {
+            self.refuse(guest.stream, guest.peer, Refusal::DRAINING);
+        }
+        self.send_home();
+        self.pool.close();
+    }
+
+    /// Ends the watchdog.
+    pub(super) fn end_watch(&self) {
+        self.alarm.lock().over = true;
+        self.alarmed.notify_all();
+    }
+
+    /// One look at the board and the lobby, and the wait for the next; false when all is over.
+    fn watch(&self) -> bool {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        for number in enforce(&shared.board, now, shared.min_rate()).stuck {
+            let peer = PeerName(shared.board.peer(number));
+            log::warn!("the handler for {peer} is stuck: past its {:?}", shared.config.handler_timeout);
+        }
+        let stuck = shared.board.stuck();
+        shared.lobby.stand_in_for(stuck);
+        shared.monitor.set_overwhelmed(stuck > shared.config.max_stand_ins);
+        if shared.monitor.is_draining() {
+            self.send_home();
+        }
+        if shared.lobby.waiting() > 0 {
+            self.attend_lobby(now);
+        }
+        self.wait(if shared.lobby.waiting() > 0 { WATCH_CLOSELY } else { WATCH })
+    }
+
+    fn attend_lobby(&self, now: Tick) {
+        for guest in self.shared.lobby.waited_out(now) {
+            self.refuse_guest(guest);
+        }
+        while let Some((seat, guest)) = self.shared.lobby.call_next() {
+            let waiting = self.shared.lobby.waiting();
+            self.start(seat, guest);
+            // It was sent back: there is no thread for it now.
+            if self.shared.lobby.waiting() > waiting {
+                break;
+            }
+        }
+        self.make_room(now);
+    }
+
+    /// Claims every connection that is between requests, or has not completed the head of its first.
+    fn send_home(&self) {
+        for view in self.shared.board.views() {
+            if view.phase == Phase::Idle || (view.phase == Phase::Head && view.served == 0) {
+                self.shared.board.claim(&view, Claim::Shutdown);
+            }
+        }
+    }
+
+    fn refuse_guest(&self, guest: Guest) {
+        self.refuse(guest.stream, guest.peer, Refusal::NO_SEAT);
+    }
+
+    fn start(&self, seat: Seat<Guest>, guest: Guest) {
+        if let Err(Job { seat, guest }) = self.pool.submit(Job { seat, guest }) {
+            let arrived = guest.arrived;
+            self.shared.lobby.send_back(seat, guest, arrived);
+            self.make_room(self.shared.clock.now());
+        }
+    }
+
+    fn ring(&self) {
+        let mut alarm = self.alarm.lock();
+        if !alarm.rung {
+            alarm.rung = true;
+            self.alarmed.notify_all();
+        }
+    }
+
+    fn wait(&self, span: Duration) -> bool {
+        let deadline = self.shared.clock.instant(self.shared.clock.now().after(span));
+        let mut alarm = self.alarm.lock();
+        // Who watches closely anyway need not be rung for.
+        while !alarm.over && !(alarm.rung && span == WATCH) {
+            if self.alarmed.wait_until(&mut alarm, deadline) {
+                break;
+            }
+        }
+        alarm.rung = false;
+        !alarm.over
+    }
+}
+
+/// The work of a worker: the guest it was given, and every one that is called to the seat after it.
+fn serve(shared: &Arc<Shared>, job: Job) {
+    let Job { mut seat, mut guest } = job;
+    loop {
+        run(shared, seat.number(), guest);
+        match seat.pass_on() {
+            Some(next) => (seat, guest) = next,
+            None => return,
+        }
+    }
+}
+
+fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> CloseReason {
+    let peer = guest.peer;
+    // A bug of ours must not take the seat with it.
+    let reason = catch_unwind(AssertUnwindSafe(|| Connection::sit(shared, seat, guest).run()))
+        .unwrap_or(CloseReason::Panicked);
+    shared.monitor.note_close(reason);
+    log::debug!("{} left: {reason}", PeerName(peer));
+    reason
+}

@@ -1,0 +1,221 @@
+//! The one door: every response of a connection is sealed, framed and written here.
+
+use super::connection::{Connection, End};
+use super::incoming::Unread;
+use crate::error::CloseReason;
+use crate::http1::encode::{self, Length, Persistence};
+use crate::message::{Content, Request, Response};
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Bytes of a body that are copied behind the head, to leave in the same send. More than these go out by themselves.
+const WITH_HEAD: usize = 16 << 10;
+/// Bytes asked of a reader at once, and so the largest chunk.
+const CHUNK: usize = 8 << 10;
+
+impl Connection {
+    /// Answers the request at hand. An error is the end of the connection, for whatever reason.
+    pub(super) fn answer(&mut self, mut response: Response) -> Result<(), End> {
+        if response.status().is_informational() && response.upgrade.is_none() {
+            log::error!("request {}: a handler answered with an interim status", self.exchange.request.id());
+            response = Response::problem(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        self.shared.seal(&self.exchange, &mut response);
+        let request = &self.exchange.request;
+        let content = content_of(&mut response);
+        let length = length_of(&response, &content, request);
+        let keep = self.keeps(&response, length);
+        let persistence = match (&response.upgrade, keep, request.version()) {
+            (Some(_), ..) => Persistence::Upgrade,
+            (_, false, _) => Persistence::Close,
+            (_, true, Version::HTTP_10) => Persistence::KeepAlive,
+            (_, true, _) => Persistence::Implied,
+        };
+        self.out.clear();
+        encode::head(
+            &mut self.out,
+            &encode::Outgoing {
+                status: response.status(),
+                fields: response.headers(),
+                length,
+                persistence,
+                date: self.date.at(self.wire.clock.date()),
+                request_id: request.id().0,
+                standing: response.standing.as_deref(),
+            },
+        );
+        self.wire.begin_answer();
+        let has_body = *request.method() != Method::HEAD && length != Length::None;
+        self.write(if has_body { content } else { Content::Empty }, length)?;
+        self.shared.monitor.note_answer(self.exchange.refusal.is_some());
+        if let Some(handler) = response.upgrade.take() {
+            return Err(self.upgrade(handler.0));
+        }
+        if keep { Ok(()) } else { Err(self.last_answer_given()) }
+    }
+
+    /// Whether there will be another request.
+    fn keeps(&self, response: &Response, length: Length) -> bool {
+        let refused = self.exchange.refusal;
+        let others_wait = || self.shared.lobby.waiting() > 0 && self.served >= self.shared.config.fair_share;
+        self.exchange.request.head.persistent
+            && !response.close
+            && !refused.is_some_and(|refusal| refusal.close)
+            && length != Length::UntilClose
+            && self.can_reach_next()
+            && self.wire.occupant.claim().is_none()
+            && !self.shared.monitor.is_draining()
+            && !others_wait()
+    }
+
+    /// The connection ends with the answer just written. Unless its client wanted that and has nothing more to say, input
+    /// may be on its way that would destroy the answer.
+    fn last_answer_given(&self) -> End {
+        let refusal = self.exchange.refusal;
+        let request = &self.exchange.request;
+        let all_read = self.unread == Unread::Nothing && request.input.message().len() == self.message_len;
+        let wished_by_client = !request.head.persistent && !refusal.is_some_and(|refusal| refusal.close);
+        let reason = match refusal {
+            Some(refusal) if refusal.close => CloseReason::Refused(refusal.reason),
+            _ if self.shared.monitor.is_draining() => CloseReason::Shutdown,
+            _ => CloseReason::Finished,
+        };
+        End { reason, linger: !(all_read && wished_by_client) }
+    }
+
+    fn write(&mut self, content: Content, length: Length) -> Result<(), CloseReason> {
+        match content {
+            Content::Empty | Content::Problem => self.flush(false),
+            Content::Bytes(bytes) => self.write_bytes(&bytes),
+            Content::File { file, offset, len } => self.write_file(&file, offset, len),
+            Content::Reader { reader, len: Some(len) } => self.write_sized(reader, len),
+            Content::Reader { reader, len: None } => self.write_stream(reader, length == Length::Chunked),
+        }
+    }
+
+    fn write_bytes(&mut self, bytes: &Bytes) -> Result<(), CloseReason> {
+        if bytes.len() <= WITH_HEAD {
+            self.out.extend_from_slice(bytes);
+            return self.flush(false);
+        }
+        self.flush(true)?;
+        self.wire.send(bytes, false)
+    }
+
+    /// A small file leaves with the head; of a large one the head waits in the kernel for its first bytes.
+    fn write_file(&mut self, file: &File, offset: u64, len: u64) -> Result<(), CloseReason> {
+        if len > WITH_HEAD as u64 {
+            self.flush(true)?;
+            return self.wire.send_file(file, offset, len);
+        }
+        let head = self.out.len();
+        self.out.resize(head + len as usize, 0);
+        let read = file.read_exact_at(&mut self.out[head..], offset);
+        if read.is_err() {
+            return Err(CloseReason::AnswerFailed);
+        }
+        self.flush(false)
+    }
+
+    fn write_sized(&mut self, mut reader: Box<dyn Read + Send>, mut left: u64) -> Result<(), CloseReason> {
+        let mut block = vec![0; CHUNK];
+        while left > 0 {
+            let wanted = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = self.pull(&mut *reader, &mut block[..wanted])?;
+            if count == 0 {
+                return Err(CloseReason::AnswerFailed);
+            }
+            self.out.extend_from_slice(&block[..count]);
+            self.flush(false)?;
+            left -= count as u64;
+        }
+        self.flush(false)
+    }
+
+    fn write_stream(&mut self, mut reader: Box<dyn Read + Send>, chunked: bool) -> Result<(), CloseReason> {
+        let mut block = vec![0; CHUNK];
+        loop {
+            let count = self.pull(&mut *reader, &mut block)?;
+            match (count, chunked) {
+                (0, false) => return self.flush(false),
+                (0, true) => {
+                    encode::last_chunk(&mut self.out, None);
+                    return self.flush(false);
+                }
+                (_, true) => encode::chunk(&mut self.out, &block[..count]),
+                (_, false) => self.out.extend_from_slice(&block[..count]),
+            }
+            self.flush(false)?;
+        }
+    }
+
+    /// Asks the reader of a body for more. The head is out already, so an error, or a panic, can only end the connection:
+    /// the client sees that the body is incomplete.
+    fn pull(&mut self, reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, CloseReason> {
+        let pulled = self.wire.pause_answer(|| {
+            loop {
+                match catch_unwind(AssertUnwindSafe(|| reader.read(block))) {
+                    Ok(Err(problem)) if problem.kind() == ErrorKind::Interrupted => {}
+                    done => return done,
+                }
+            }
+        });
+        let id = self.exchange.request.id();
+        match pulled {
+            Ok(Ok(count)) => Ok(count.min(block.len())),
+            Ok(Err(problem)) => {
+                log::warn!("request {id}: the reader of its answer failed: {problem}");
+                Err(CloseReason::AnswerFailed)
+            }
+            Err(_) => {
+                self.shared.monitor.note_panic();
+                log::error!("request {id}: the reader of its answer panicked");
+                Err(CloseReason::AnswerFailed)
+            }
+        }
+    }
+
+    /// Sends what has been encoded.
+    fn flush(&mut self, more: bool) -> Result<(), CloseReason> {
+        let sent = self.wire.send(&self.out, more);
+        self.out.clear();
+        self.out.shrink_to(WITH_HEAD);
+        sent
+    }
+
+    fn upgrade(&mut self, speak: Box<dyn FnOnce(crate::message::Upgraded) + Send>) -> End {
+        let unread = self.exchange.request.input.message().get(self.message_len..).unwrap_or_default();
+        let upgraded = self.wire.upgrade(unread);
+        if catch_unwind(AssertUnwindSafe(|| speak(upgraded))).is_err() {
+            self.shared.monitor.note_panic();
+            log::error!("request {}: the upgraded protocol panicked", self.exchange.request.id());
+        }
+        CloseReason::Upgraded.into()
+    }
+}
+
+/// The body as it would answer GET. 205 has none (RFC 9110 §15.3.6).
+fn content_of(response: &mut Response) -> Content {
+    let content = response.take_body().into_content();
+    match response.status() {
+        StatusCode::RESET_CONTENT => Content::Empty,
+        _ => content,
+    }
+}
+
+/// How the length of the body is told (RFC 9112 §6).
+fn length_of(response: &Response, content: &Content, request: &Request) -> Length {
+    match (response.status(), content) {
+        (status, _) if status.is_informational() => Length::None,
+        (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED, _) => Length::None,
+        (_, Content::Empty | Content::Problem) => Length::Known(0),
+        (_, Content::Bytes(bytes)) => Length::Known(bytes.len() as u64),
+        (_, Content::File { len, .. } | Content::Reader { len: Some(len), .. }) => Length::Known(*len),
+        (_, Content::Reader { len: None, .. }) if request.version() == Version::HTTP_10 => Length::UntilClose,
+        (_, Content::Reader { len: None, .. }) => Length::Chunked,
+    }
+}

@@ -1,0 +1,131 @@
+//! How a server begins.
+
+use super::Server;
+use super::acceptor::Acceptor;
+use super::admission::Admission;
+use super::refuse::Farewells;
+use super::shared::{RequestIds, Shared};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::guard::{Guard, Guards, RateLimit, SecurityHeaders, Validate};
+use crate::monitor::Monitor;
+use crate::net::Listener;
+use crate::service::Handler;
+use crate::sync::{Arc, Condvar, Mutex};
+use crate::threads::{Board, Budget, Lobby, LobbySettings, Semaphore, Tally};
+
+/// Puts a server together: limits, addresses, guards, and at last the handler.
+#[must_use = "a builder serves nothing until `serve` is called"]
+pub struct Builder {
+    config: Config,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    guards: Vec<Box<dyn Guard>>,
+    headers: SecurityHeaders,
+    monitor: Option<Monitor>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Builder {
+            config: Config::default(),
+            clock: Clock::system(),
+            listeners: Vec::new(),
+            guards: Vec::new(),
+            headers: SecurityHeaders::new(),
+            monitor: None,
+        }
+    }
+
+    /// The limits. [`Config::bind`] is not looked at: a server listens where [`bind`](Builder::bind) says.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Listens on `host:port` or `unix:PATH`, from now on; connections wait until the server serves. May be called again
+    /// for more addresses, or not at all by who brings connections to [`Server::serve_connection`].
+    pub fn bind(self, address: &str) -> Result<Self, Error> {
+        let listener = Listener::bind(address)?;
+        Ok(self.listener(listener))
+    }
+
+    /// Listens on what somebody else has bound.
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Adds a guard. Guards admit in the order in which they are added, after the server's own on paths and rates, and
+    /// seal in the other.
+    pub fn guard(mut self, guard: impl Guard) -> Self {
+        self.guards.push(Box::new(guard));
+        self
+    }
+
+    /// The fields on every response, in the place of the default set.
+    pub fn security_headers(mut self, headers: SecurityHeaders) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// A monitor that somebody else holds too, such as a health check.
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    /// The clock, in the place of the machine's. For tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts to serve.
+    pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
+        self.config.validate()?;
+        let Builder { config, clock, listeners, guards, headers, monitor } = self;
+        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let (farewells, farewell_thread) = Farewells::new(&clock);
+        let lobby = LobbySettings {
+            seats: config.max_connections,
+            stand_ins: config.max_stand_ins,
+            places: config.max_waiting,
+            patience: config.seat_wait,
+        };
+        let shared = Arc::new(Shared {
+            board: Arc::new(Board::new(config.max_connections + config.max_stand_ins)),
+            lobby: Arc::new(Lobby::new(lobby)),
+            in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
+            budget: Budget::new(config.max_buffered),
+            tally: Arc::new(Tally::new(config.max_connections_per_client)),
+            guards: all_guards(&config, headers, guards),
+            handler: Box::new(handler),
+            monitor: monitor.unwrap_or_else(|| Monitor::new(clock.clone())),
+            farewells,
+            ids: RequestIds::new().map_err(|_| Error::Random)?,
+            config,
+            clock,
+        });
+        let admission = Arc::new(Admission::new(shared));
+        farewell_thread.spawn().map_err(Error::Threads)?;
+        admission.spawn_watchdog().map_err(Error::Threads)?;
+        let server =
+            Server { admission: admission.clone(), addresses, ended: Mutex::new(false), end: Condvar::new() };
+        for listener in listeners {
+            Acceptor::spawn(listener, admission.clone()).map_err(Error::Threads)?;
+        }
+        Ok(server)
+    }
+}
+
+/// The server's own guards, then the embedder's.
+fn all_guards(config: &Config, headers: SecurityHeaders, others: Vec<Box<dyn Guard>>) -> Guards {
+    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(Validate::new(config.max_path))];
+    if let Some(rate) = config.rate_limit {
+        guards.push(Box::new(RateLimit::new(rate.count, rate.span)));
+    }
+    guards.extend(others);
+    Guards::new(guards)
+}

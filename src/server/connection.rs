@@ -1,0 +1,239 @@
+//! The life of one connection.
+
+use super::date::DateCache;
+use super::incoming::{BLOCK, Unread};
+use super::shared::{Guest, Shared};
+use super::wire::Wire;
+use crate::error::{CloseReason, Refusal};
+use crate::guard::Exchange;
+use crate::http1::{Decoder, Framing, Parser, Status};
+use crate::message::{ClientKey, Incoming, Response};
+use crate::monitor::Presence;
+use crate::service::Plan;
+use crate::sync::Arc;
+use crate::threads::{Claim, Mark, Permit, Phase, Tenant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A connection that has a seat: a value of its own, which a thread runs.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) wire: Wire,
+    /// The request at hand, and with it the bytes that have arrived.
+    pub(super) exchange: Exchange,
+    pub(super) parser: Parser,
+    pub(super) out: Vec<u8>,
+    pub(super) date: DateCache,
+    /// Requests answered.
+    pub(super) served: u64,
+    /// Bytes at the beginning of the buffer that belong to the request at hand.
+    pub(super) message_len: usize,
+    /// What of the request at hand has not been read.
+    pub(super) unread: Unread,
+    /// What counts this connection, for as long as it lives.
+    _counted: (Mark<ClientKey>, Presence),
+}
+
+/// Why a request was not handled.
+pub(super) enum Stop {
+    /// It is answered with a refusal.
+    Refuse(Refusal),
+    /// It is not answered: nobody is there, or nothing was asked.
+    Close(CloseReason),
+}
+
+/// How a connection ends.
+pub(super) struct End {
+    pub(super) reason: CloseReason,
+    /// Whether something may still be coming in, which must not destroy the answer that is going out.
+    pub(super) linger: bool,
+}
+
+impl Connection {
+    /// Sits down on a seat of the board.
+    pub(super) fn sit(shared: &Arc<Shared>, seat: usize, guest: Guest) -> Self {
+        let Guest { stream, peer, arrived, mark } = guest;
+        let client = *mark.key();
+        let tenant = Tenant { peer, client: client.as_u64(), lifeline: stream.lifeline() };
+        let deadline = arrived.after(shared.config.header_timeout);
+        let occupant = shared.board.sit(seat, tenant, arrived, deadline);
+        Connection {
+            wire: Wire::new(stream, occupant, shared.clock.clone(), &shared.config),
+            exchange: Exchange::new(shared.blank_request(peer, client)),
+            parser: Parser::new(shared.limits()),
+            out: Vec::new(),
+            date: DateCache::default(),
+            served: 0,
+            message_len: 0,
+            unread: Unread::Nothing,
+            _counted: (mark, shared.monitor.arrive()),
+            shared: shared.clone(),
+        }
+    }
+
+    /// Serves requests until the connection ends.
+    pub(super) fn run(mut self) -> CloseReason {
+        let end = loop {
+            if let Err(end) = self.serve_one() {
+                break end;
+            }
+        };
+        self.leave(&end)
+    }
+
+    /// One request: read, guarded, handled, answered.
+    fn serve_one(&mut self) -> Result<(), End> {
+        let response = match self.read_head().and_then(|()| self.respond()) {
+            Ok(response) => response,
+            Err(Stop::Refuse(refusal)) => self.refuse(refusal),
+            Err(Stop::Close(reason)) => return Err(End { reason, linger: false }),
+        };
+        self.answer(response)?;
+        self.discard_body()?;
+        self.next_message();
+        Ok(())
+    }
+
+    /// Reads until a head is complete. Between requests the connection is idle until something of the next one is here.
+    fn read_head(&mut self) -> Result<(), Stop> {
+        let config = &self.shared.config;
+        let request = &mut self.exchange.request;
+        let bound = config.max_head + BLOCK;
+        // The first request's head began when the connection arrived.
+        let mut phase = (self.served == 0).then_some(Phase::Head);
+        loop {
+            match self.parser.parse(request.input.message(), &mut request.head) {
+                Ok(Status::Complete) => return Ok(()),
+                Ok(Status::Partial) => {}
+                Err(refusal) => return Err(Stop::Refuse(refusal)),
+            }
+            let started = self.parser.started();
+            if started && phase != Some(Phase::Head) {
+                self.wire.enter(Phase::Head, config.header_timeout);
+                phase = Some(Phase::Head);
+            } else if phase.is_none() {
+                request.input.shrink();
+                self.wire.enter(Phase::Idle, config.keep_alive);
+                phase = Some(Phase::Idle);
+            }
+            if let Some(claim) = self.wire.occupant.claim() {
+                return Err(head_cut_short(Some(claim), started));
+            }
+            // There is room: the parser refuses a head before it fills the buffer.
+            let Some(room) = request.input.room(bound) else {
+                return Err(Stop::Refuse(Refusal::HEAD_TOO_LARGE));
+            };
+            let count = self.wire.receive(room).map_err(Stop::Close)?;
+            if count == 0 {
+                return Err(head_cut_short(self.wire.occupant.claim(), started));
+            }
+            request.input.filled(count);
+        }
+    }
+
+    /// A complete head to a response: guards, body, permit, handler.
+    fn respond(&mut self) -> Result<Response, Stop> {
+        self.exchange.now = self.wire.clock.now();
+        let head = &self.exchange.request.head;
+        self.message_len = head.len;
+        let has_body = head.framing != Framing::None;
+        self.unread = if has_body { Unread::Body } else { Unread::Nothing };
+        self.shared.guards.admit(&mut self.exchange)?;
+        let plan = self.shared.handler.plan(&self.exchange.request);
+        let max_body = plan.max_body.unwrap_or(self.shared.config.max_body);
+        let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.shared.limits())?;
+        if has_body && !plan.streams {
+            self.read_body(decoder)?;
+            return self.handle(plan, None);
+        }
+        self.handle(plan, has_body.then_some(decoder))
+    }
+
+    /// Waits for the permit and runs the handler; `streamed` is the body it reads itself.
+    fn handle(&mut self, plan: Plan, streamed: Option<Decoder>) -> Result<Response, Stop> {
+        let permit = if plan.instant { None } else { Some(self.acquire_permit()?) };
+        self.wire.enter(Phase::Handling, self.shared.config.handler_timeout);
+        let permit = match streamed {
+            Some(decoder) => {
+                self.lend_body(decoder, permit);
+                None
+            }
+            None => permit,
+        };
+        let (handler, request) = (&self.shared.handler, &mut self.exchange.request);
+        // What the handler shares with others is its own to keep whole; the request is dropped after a panic.
+        let response = catch_unwind(AssertUnwindSafe(|| handler.handle(request)));
+        drop(permit);
+        self.take_body_back()?;
+        response.map_err(|_| {
+            self.shared.monitor.note_panic();
+            log::error!("request {}: the handler panicked", self.exchange.request.id());
+            Stop::Refuse(Refusal::PANIC)
+        })
+    }
+
+    fn acquire_permit(&self) -> Result<Permit, Stop> {
+        if let Some(permit) = self.shared.in_flight.try_acquire() {
+            return Ok(permit);
+        }
+        let span = self.shared.config.queue_wait;
+        let deadline = self.wire.enter(Phase::Waiting, span).after(span);
+        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+        waited.map_err(|_| Stop::Refuse(Refusal::OVERLOADED))
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Response {
+        let request = &mut self.exchange.request;
+        request.incoming = Incoming::None;
+        log::debug!("request {}: {} ({})", request.id(), refusal.reason, refusal.status.as_u16());
+        self.exchange.refusal = Some(refusal);
+        Response::problem(refusal.status)
+    }
+
+    /// Makes way for the next request, of which some may have arrived already.
+    fn next_message(&mut self) {
+        let request = &mut self.exchange.request;
+        request.clear();
+        request.input.advance(self.message_len);
+        request.id = self.shared.ids.next();
+        self.exchange.refusal = None;
+        self.parser.reset();
+        self.served = self.wire.occupant.count_request();
+    }
+
+    /// Gives up the seat, and leaves to others what has to be waited for.
+    fn leave(self, end: &End) -> CloseReason {
+        let Connection { shared, wire, .. } = self;
+        let reason =
+            if wire.occupant.claim() == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
+        let Wire { stream, occupant, .. } = wire;
+        drop(occupant);
+        if end.linger {
+            shared.farewells.bid(&shared.clock, stream, Vec::new());
+        }
+        reason
+    }
+}
+
+/// Why a head will not be completed: silently if nothing of it was there, with 408 if it took too long.
+fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
+    match claim {
+        None if started => Stop::Close(CloseReason::Broken),
+        None => Stop::Close(CloseReason::Client),
+        Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
+        Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
+        Some(Claim::Evicted) => Stop::Close(CloseReason::Evicted),
+        Some(_) => Stop::Close(CloseReason::IdleTimeout),
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Stop::Refuse(refusal)
+    }
+}
+
+impl From<CloseReason> for End {
+    fn from(reason: CloseReason) -> Self {
+        End { reason, linger: false }
+    }
+}

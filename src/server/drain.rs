@@ -1,0 +1,90 @@
+//! How a server ends.
+
+use super::Server;
+use super::refuse::PeerName;
+use crate::threads::{Claim, Phase};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long those whose connection was cut have to notice it.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// What became of the connections that were open when a shutdown began.
+#[derive(Clone, Debug, Default)]
+#[must_use = "it says whose connections were cut"]
+pub struct DrainReport {
+    /// Connections that ended by themselves.
+    pub finished: usize,
+    /// Those that did not in time.
+    pub cut: Vec<CutConnection>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A connection that was cut at the deadline.
+#[derive(Clone, Copy, Debug)]
+pub struct CutConnection {
+    /// Who it was; `None` on a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// What it was doing.
+    pub phase: Phase,
+    /// For how long.
+    pub since: Duration,
+}
+
+impl Server {
+    /// Ends the server: listeners close, connections between requests are closed at once, requests being served are
+    /// finished with `Connection: close`, and what is not done after `patience` is cut.
+    ///
+    /// A handler cannot be cut: one that is still running is reported, its thread is left alone, and its answer goes
+    /// nowhere. A second call returns when the first one is done, with an empty report.
+    pub fn shutdown(&self, patience: Duration) -> DrainReport {
+        let shared = &self.admission.shared;
+        if !shared.monitor.drain() {
+            self.wait();
+            return DrainReport::default();
+        }
+        let began = shared.clock.now();
+        let deadline = began.after(patience);
+        self.addresses.iter().for_each(crate::net::Address::wake);
+        let open = shared.lobby.taken();
+        self.admission.close();
+        let mut cut = Vec::new();
+        if !shared.lobby.wait_until_empty(shared.clock.instant(deadline)) {
+            cut = self.cut_all();
+            let grace = shared.clock.now().after(LAST_GRACE);
+            shared.lobby.wait_until_empty(shared.clock.instant(grace));
+        }
+        self.admission.end_watch();
+        *self.ended.lock() = true;
+        self.end.notify_all();
+        let took = shared.clock.now().since(began);
+        DrainReport { finished: open.saturating_sub(cut.len()), cut, took }
+    }
+
+    fn cut_all(&self) -> Vec<CutConnection> {
+        let shared = &self.admission.shared;
+        let now = shared.clock.now();
+        let mut cut = Vec::new();
+        for view in shared.board.views() {
+            shared.board.claim(&view, Claim::DrainDeadline);
+            cut.push(CutConnection {
+                peer: shared.board.peer(view.number),
+                phase: view.phase,
+                since: now.since(view.since),
+            });
+        }
+        cut
+    }
+}
+
+impl fmt::Display for DrainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} finished, {} cut, in {:.1?}", self.finished, self.cut.len(), self.took)?;
+        for CutConnection { peer, phase, since } in &self.cut {
+            write!(f, "\n  {} was cut, {phase} for {since:.1?}", PeerName(*peer))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! The bodies of requests, on their way in.
+
+use super::connection::{Connection, End, Stop};
+use super::shared::Shared;
+use super::wire::Wire;
+use crate::clock::{Clock, Tick};
+use crate::error::{CloseReason, Refusal};
+use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
+use crate::message::{Incoming, Source};
+use crate::net::Stream;
+use crate::sync::Arc;
+use crate::threads::{Claim, Occupant, Permit, Phase, Share};
+use http::HeaderMap;
+use std::any::Any;
+use std::io::{self, Read, Write};
+
+/// Bytes of a body read at once.
+pub(super) const BLOCK: usize = 8 << 10;
+/// A body nobody wanted is read and thrown away if it is no longer than this; past it the connection closes, which costs
+/// both sides less.
+const MAX_DISCARDED: u64 = 64 << 10;
+
+/// What of a request has not been read when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    Nothing,
+    /// All of its body.
+    Body,
+    /// A part of it: the handler began to read and stopped.
+    RestOfBody,
+}
+
+impl Connection {
+    /// Reads a whole body into memory.
+    pub(super) fn read_body(&mut self, mut decoder: Decoder) -> Result<(), Stop> {
+        let mut share = self.shared.budget.share();
+        let mut bytes = Vec::new();
+        self.receive_body(&mut decoder, |data| store(&mut bytes, data, &mut share))?;
+        let trailers = decoder.trailers();
+        self.exchange.request.incoming = Incoming::Buffered { bytes, trailers, _share: share };
+        Ok(())
+    }
+
+    /// After an answer: gets a body out of the way that nobody has read, and that is small enough to.
+    pub(super) fn discard_body(&mut self) -> Result<(), End> {
+        if self.unread == Unread::Nothing {
+            return Ok(());
+        }
+        let framing = self.exchange.request.head.framing;
+        let decoder = Decoder::new(framing, MAX_DISCARDED, &self.shared.limits());
+        let discarded =
+            decoder.map_err(Stop::from).and_then(|mut decoder| self.receive_body(&mut decoder, |_| Ok(())));
+        discarded.map_err(|stop| match stop {
+            Stop::Refuse(refusal) => End { reason: CloseReason::Refused(refusal.reason), linger: true },
+            Stop::Close(reason) => reason.into(),
+        })
+    }
+
+    /// Whether the next request can be reached: nothing of this one is in the way, or little enough to be thrown away.
+    pub(super) fn can_reach_next(&self) -> bool {
+        let head = &self.exchange.request.head;
+        match self.unread {
+            Unread::Nothing => true,
+            // Who waits for 100 Continue may send the body all the same or leave it out: nobody could tell.
+            Unread::Body => {
+                matches!(head.framing, Framing::Length(len) if len <= MAX_DISCARDED) && !head.expects_continue
+            }
+            Unread::RestOfBody => false,
+        }
+    }
+
+    /// Hands the body at hand to `take`, piece by piece, to its end.
+    fn receive_body(
+        &mut self,
+        decoder: &mut Decoder,
+        mut take: impl FnMut(&[u8]) -> Result<(), Refusal>,
+    ) -> Result<(), Stop> {
+        let request = &mut self.exchange.request;
+        let head_len = request.head.len;
+        let mut at = head_len;
+        let mut waiting = false;
+        loop {
+            while !decoder.is_done() {
+                let input = request.input.message().get(at..).unwrap_or_default();
+                let step = decoder.decode(input)?;
+                take(input.get(step.data.clone()).unwrap_or_default())?;
+                at += step.consumed;
+                if step.consumed == 0 {
+                    break;
+                }
+            }
+            if decoder.is_done() {
+                self.message_len = at;
+                self.unread = Unread::Nothing;
+                return Ok(());
+            }
+            // All that has come is decoded; the head stays.
+            request.input.truncate(head_len);
+            at = head_len;
+            if !waiting {
+                waiting = true;
+                self.wire.enter(Phase::Body, self.shared.config.body_timeout);
+                if request.head.expects_continue {
+                    self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
+                }
+            }
+            let Some(room) = request.input.room(head_len + BLOCK) else {
+                return Err(Refusal::BODY_INCOMPLETE.into());
+            };
+            let count = self.wire.receive(room).map_err(Stop::Close)?;
+            request.input.filled(count);
+            self.wire.note_received(count);
+            match self.wire.occupant.claim() {
+                Some(claim) if count == 0 || !claim.spares_a_body() => return Err(body_cut_short(claim)),
+                None if count == 0 => return Err(Stop::Close(CloseReason::Broken)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets the handler read the body itself: the stream is lent to the request until the handler returns.
+    pub(super) fn lend_body(&mut self, decoder: Decoder, permit: Option<Permit>) {
+        let request = &mut self.exchange.request;
+        let mut input = Buffer::new();
+        input.extend(request.input.message().get(request.head.len..).unwrap_or_default());
+        request.input.truncate(request.head.len);
+        let stream = self.wire.lend();
+        let deadline = self.wire.clock.now().after(self.shared.config.body_timeout);
+        request.incoming = Incoming::Streamed(Box::new(Loan {
+            stream,
+            input,
+            decoder,
+            deadline,
+            permit,
+            shared: self.shared.clone(),
+            occupant: self.wire.occupant.clone(),
+            clock: self.wire.clock.clone(),
+            continue_due: request.head.expects_continue,
+            trailers: None,
+            failed: false,
+        }));
+    }
+
+    /// Takes the stream back, if it was lent.
+    pub(super) fn take_body_back(&mut self) -> Result<(), Stop> {
+        let request = &mut self.exchange.request;
+        // The memory is given back before the answer is written: a slow reader has no part in the budget.
+        let Incoming::Streamed(source) = std::mem::take(&mut request.incoming) else { return Ok(()) };
+        let Ok(loan) = source.into_any().downcast::<Loan>() else {
+            return Err(Stop::Close(CloseReason::Broken));
+        };
+        let Loan { stream, input, decoder, failed, .. } = *loan;
+        self.wire.stream = stream;
+        self.unread = if failed || !decoder.is_done() { Unread::RestOfBody } else { Unread::Nothing };
+        // Whatever was read past the body is the beginning of the next request.
+        request.input.extend(input.message());
+        Ok(())
+    }
+}
+
+impl Wire {
+    fn note_received(&self, count: usize) {
+        self.occupant.progress(count, self.clock.now());
+    }
+}
+
+/// A body that the handler reads, with all that belongs to the connection it comes from.
+struct Loan {
+    stream: Stream,
+    /// What has arrived and has not been decoded.
+    input: Buffer,
+    decoder: Decoder,
+    deadline: Tick,
+    /// Given back while the client is waited for.
+    permit: Option<Permit>,
+    shared: Arc<Shared>,
+    occupant: Arc<Occupant>,
+    clock: Clock,
+    continue_due: bool,
+    trailers: Option<HeaderMap>,
+    failed: bool,
+}
+
+impl Read for Loan {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let read = self.read_decoded(buffer);
+        self.failed = read.is_err();
+        read
+    }
+}
+
+impl Loan {
+    fn read_decoded(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.decoder.is_done() && !buffer.is_empty() {
+            let input = self.input.message();
+            // No more than fits is decoded, so that nothing decoded has to be kept.
+            let input = &input[..input.len().min(buffer.len())];
+            let step = self.decoder.decode(input).map_err(|refusal| io::Error::other(refusal.reason))?;
+            let count = step.data.len();
+            buffer[..count].copy_from_slice(&input[step.data]);
+            self.input.advance(step.consumed);
+            if count > 0 {
+                return Ok(count);
+            }
+            if step.consumed == 0 && !self.decoder.is_done() {
+                self.receive()?;
+            }
+        }
+        if self.trailers.is_none() {
+            self.trailers = self.decoder.trailers();
+        }
+        Ok(0)
+    }
+
+    /// Waits for more to arrive; the permit is somebody else's meanwhile.
+    fn receive(&mut self) -> io::Result<()> {
+        let had_permit = self.permit.take().is_some();
+        self.occupant.enter(Phase::Body, self.deadline, self.clock.now());
+        if std::mem::take(&mut self.continue_due) {
+            self.stream.write_all(CONTINUE)?;
+        }
+        let room = self.input.room(BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
+        let count = self.stream.read(room)?;
+        self.input.filled(count);
+        let now = self.clock.now();
+        if self.occupant.claim().is_some_and(|claim| count == 0 || !claim.spares_a_body()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if had_permit {
+            let deadline = now.after(self.shared.config.queue_wait);
+            let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+            self.permit = Some(waited.map_err(|_| io::Error::other(Refusal::OVERLOADED.reason))?);
+        }
+        let now = self.clock.now();
+        self.occupant.enter(Phase::Handling, now.after(self.shared.config.handler_timeout), now);
+        Ok(())
+    }
+}
+
+impl Source for Loan {
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+}
+
+/// Keeps a piece of a body, if the budget has room for it. Memory grows with what has arrived, never with what was
+/// announced.
+fn store(bytes: &mut Vec<u8>, data: &[u8], share: &mut Share) -> Result<(), Refusal> {
+    let free = bytes.capacity() - bytes.len();
+    if free < data.len() {
+        let wanted = (data.len() - free).max(bytes.capacity()).max(data.len());
+        if !share.draw(wanted) || bytes.try_reserve_exact(free + wanted).is_err() {
+            return Err(Refusal::NO_MEMORY);
+        }
+    }
+    bytes.extend_from_slice(data);
+    Ok(())
+}
+
+fn body_cut_short(claim: Claim) -> Stop {
+    match claim {
+        Claim::Overdue | Claim::TooSlow | Claim::Evicted => Stop::Refuse(Refusal::BODY_TIMEOUT),
+        Claim::Shutdown | Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
+    }
+}

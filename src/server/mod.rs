@@ -1,0 +1,100 @@
+//! The server: what listens, who is admitted, and how a connection lives and ends.
+
+mod acceptor;
+mod admission;
+mod answer;
+mod builder;
+mod connection;
+mod date;
+mod drain;
+mod incoming;
+mod refuse;
+mod shared;
+mod wire;
+
+pub use builder::Builder;
+pub use drain::{CutConnection, DrainReport};
+
+use crate::error::CloseReason;
+use crate::monitor::Monitor;
+use crate::net::{Address, Stream};
+use crate::sync::{Arc, Condvar, Mutex};
+use admission::Admission;
+use std::net::SocketAddr;
+
+/// A running server. Dropping it stops it at once; [`shutdown`](Server::shutdown) lets it finish what it does.
+///
+/// ```
+/// use selvedge::{Request, Server};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// let server = Server::builder().bind("127.0.0.1:0")?.serve(|_: &mut Request| "hello")?;
+///
+/// let mut client = std::net::TcpStream::connect(server.local_addr().unwrap())?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nhello"));
+///
+/// let report = server.shutdown(Duration::from_secs(30));
+/// assert!(report.cut.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server {
+    admission: Arc<Admission>,
+    addresses: Vec<Address>,
+    /// Set once, by the first shutdown, when it is done.
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+impl Server {
+    /// A server with the default limits that listens nowhere yet.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// The first TCP address it listens on, with the port it was given if it asked for any.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addresses.iter().find_map(|address| match address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) => None,
+        })
+    }
+
+    /// What it counts.
+    pub fn monitor(&self) -> &Monitor {
+        &self.admission.shared.monitor
+    }
+
+    /// Serves one connection on the calling thread, for those who have a listener of their own. Returns when the connection
+    /// has ended.
+    ///
+    /// It takes a seat, and is refused with 503 if there is none. All limits hold; but where `stream` is no socket,
+    /// nobody can wake a thread that blocks in it, so its own reads and writes must end by themselves.
+    pub fn serve_connection(&self, stream: impl Into<Stream>, peer: Option<SocketAddr>) -> CloseReason {
+        self.admission.serve_here(stream.into(), peer)
+    }
+
+    /// Waits until the server has been shut down by somebody else.
+    pub fn wait(&self) {
+        let mut ended = self.ended.lock();
+        while !*ended {
+            self.end.wait_until(&mut ended, None);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !*self.ended.lock() {
+            let _ = self.shutdown(std::time::Duration::ZERO);
+        }
+    }
+}

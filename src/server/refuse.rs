@@ -1,0 +1,185 @@
+//! Last words: answers without a worker, and the wait for a client to have read them.
+//!
+//! Closing a socket that has unread input resets the connection, and the reset destroys the answer on its way
+//! (RFC 9112 §9.6). So whoever closes early says that it will write no more, and reads on, for a bounded time and number
+//! of bytes, until the client has closed too. No worker waits for that: one thread does it for all, on sockets that do
+//! not block.
+
+use super::shared::Shared;
+use crate::clock::{Clock, Tick};
+use crate::error::Refusal;
+use crate::guard::Exchange;
+use crate::http1::encode;
+use crate::message::Response;
+use crate::net::Stream;
+use crate::sync::{Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Connections whose end is being waited for, at most; more are closed at once.
+const MAX_FAREWELLS: usize = 1024;
+/// How long a client may take to read its answer and close.
+const MAX_LINGER: Duration = Duration::from_secs(2);
+/// Bytes read and thrown away meanwhile.
+const MAX_DRAINED: usize = 256 << 10;
+/// How often the sockets are looked at.
+const ROUND: Duration = Duration::from_millis(25);
+/// A wait without an end that matters.
+const FOREVER: Duration = Duration::from_secs(3600);
+/// Address space for the thread's stack.
+const STACK: usize = 128 << 10;
+
+/// Where connections go that only wait for their end.
+#[derive(Clone)]
+pub(super) struct Farewells(Sender<Farewell>);
+
+/// A connection to which the last words have been written, or are to be.
+struct Farewell {
+    stream: Stream,
+    /// What has not been written yet.
+    words: Vec<u8>,
+    deadline: Tick,
+    drained: usize,
+    finished: bool,
+}
+
+impl Farewells {
+    /// The queue, and the thread's work to be run by [`spawn`].
+    pub(super) fn new(clock: &Clock) -> (Self, FarewellThread) {
+        let (bids, asked) = bounded(MAX_FAREWELLS);
+        (Farewells(bids), FarewellThread { asked, clock: clock.clone(), waiting: Vec::new() })
+    }
+
+    /// Refuses a connection that has no worker.
+    pub(super) fn refuse(&self, shared: &Shared, stream: Stream, peer: Option<SocketAddr>, refusal: Refusal) {
+        shared.monitor.note_refusal();
+        log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
+        self.bid(&shared.clock, stream, last_words(shared, peer, refusal));
+    }
+
+    /// Writes `words`, waits for the client to read them and to close, and closes.
+    pub(super) fn bid(&self, clock: &Clock, stream: Stream, words: Vec<u8>) {
+        if !stream.set_nonblocking() {
+            return;
+        }
+        let mut farewell =
+            Farewell { stream, words, deadline: clock.now().after(MAX_LINGER), drained: 0, finished: false };
+        // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
+        // is gone, the connection just closes.
+        if farewell.write() {
+            let _ = self.0.try_send(farewell);
+        }
+    }
+}
+
+/// The thread that waits with all who have been bidden farewell.
+pub(super) struct FarewellThread {
+    asked: Receiver<Farewell>,
+    clock: Clock,
+    waiting: Vec<Farewell>,
+}
+
+impl FarewellThread {
+    /// Starts it. It ends when every [`Farewells`] is gone and nobody is left to wait for.
+    pub(super) fn spawn(mut self) -> io::Result<()> {
+        Builder::new().name("farewell".into()).stack_size(STACK).spawn(move || self.run()).map(drop)
+    }
+
+    fn run(&mut self) {
+        while self.take_in() {
+            let now = self.clock.now();
+            self.waiting.retain_mut(|farewell| farewell.deadline > now && farewell.go_on());
+        }
+    }
+
+    /// Takes in who is sent until the next round is due, or, with nobody here, until somebody is; false when all is over.
+    fn take_in(&mut self) -> bool {
+        let due = self.clock.now().after(ROUND);
+        loop {
+            let patience = if self.waiting.is_empty() { FOREVER } else { due.since(self.clock.now()) };
+            match self.asked.recv_timeout(patience) {
+                Ok(farewell) if self.waiting.len() < MAX_FAREWELLS => self.waiting.push(farewell),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return false,
+                Err(RecvTimeoutError::Disconnected) => {
+                    sleep(due.since(self.clock.now()));
+                    return true;
+                }
+            }
+        }
+    }
+}
+
+impl Farewell {
+    /// Whether there is anything left to wait for.
+    fn go_on(&mut self) -> bool {
+        self.write() && self.drain()
+    }
+
+    fn write(&mut self) -> bool {
+        while !self.words.is_empty() {
+            match self.stream.write(&self.words) {
+                Ok(0) => return false,
+                Ok(count) => drop(self.words.drain(..count)),
+                Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
+                Err(problem) => return problem.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        if !self.finished {
+            self.finished = true;
+            return self.stream.finish_writing().is_ok();
+        }
+        true
+    }
+
+    fn drain(&mut self) -> bool {
+        let mut block = [0; 8192];
+        while self.drained < MAX_DRAINED {
+            match self.stream.read(&mut block) {
+                Ok(0) => return false,
+                Ok(count) => self.drained += count,
+                Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
+                Err(problem) => return problem.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        false
+    }
+}
+
+/// A whole answer for somebody whose request has not been read.
+fn last_words(shared: &Shared, peer: Option<SocketAddr>, refusal: Refusal) -> Vec<u8> {
+    let mut exchange = Exchange::new(shared.blank_request(peer, peer.into()));
+    exchange.refusal = Some(refusal);
+    let mut response = Response::problem(refusal.status);
+    shared.seal(&exchange, &mut response);
+    let mut words = Vec::new();
+    let text = response.body().bytes().unwrap_or_default();
+    encode::head(
+        &mut words,
+        &encode::Outgoing {
+            status: response.status(),
+            fields: response.headers(),
+            length: encode::Length::Known(text.len() as u64),
+            persistence: encode::Persistence::Close,
+            date: &super::date::imf_fixdate(shared.clock.date()),
+            request_id: exchange.request.id().0,
+            standing: response.standing.as_deref(),
+        },
+    );
+    words.extend_from_slice(text);
+    words
+}
+
+/// A peer, for the log.
+pub(super) struct PeerName(pub(super) Option<SocketAddr>);
+
+impl std::fmt::Display for PeerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(peer) => peer.fmt(f),
+            None => f.write_str("a local client"),
+        }
+    }
+}

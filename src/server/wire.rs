@@ -1,0 +1,148 @@
+//! A connection's stream and its line on the board: everything that can block goes through here.
+
+use crate::clock::{Clock, Tick};
+use crate::config::Config;
+use crate::error::CloseReason;
+use crate::message::Upgraded;
+use crate::net::Stream;
+use crate::sync::Arc;
+use crate::threads::{Claim, Occupant, Phase};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+
+/// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
+/// the board hears that an answer moves.
+const BLOCK: usize = 128 << 10;
+
+/// A stream, who sits there, and how slow its client may read.
+pub(super) struct Wire {
+    pub(super) stream: Stream,
+    pub(super) occupant: Arc<Occupant>,
+    pub(super) clock: Clock,
+    write_timeout: Duration,
+    min_rate: Option<u64>,
+    /// The answer at hand: when it is due, and how much of it is out.
+    write_deadline: Tick,
+    written: u64,
+}
+
+impl Wire {
+    pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
+        Wire {
+            stream,
+            occupant: Arc::new(occupant),
+            clock,
+            write_timeout: config.write_timeout,
+            min_rate: config.min_rate,
+            write_deadline: Tick::NEVER,
+            written: 0,
+        }
+    }
+
+    /// Begins `phase` now, to be over in `span`.
+    pub(super) fn enter(&self, phase: Phase, span: Duration) -> Tick {
+        let now = self.clock.now();
+        self.occupant.enter(phase, now.after(span), now);
+        now
+    }
+
+    /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
+    pub(super) fn receive(&mut self, room: &mut [u8]) -> Result<usize, CloseReason> {
+        let count = retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)?;
+        Ok(count)
+    }
+
+    /// Begins an answer.
+    pub(super) fn begin_answer(&mut self) {
+        let now = self.clock.now();
+        self.written = 0;
+        self.write_deadline = now.after(self.write_timeout);
+        self.occupant.enter(Phase::Writing, self.write_deadline, now);
+    }
+
+    /// Writes all of `bytes`; with `more`, others follow at once and may share a packet with the last of them.
+    pub(super) fn send(&mut self, bytes: &[u8], more: bool) -> Result<(), CloseReason> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let block = &rest[..rest.len().min(BLOCK)];
+            let sent = retry(|| {
+                if more { self.stream.write_with_more_to_come(block) } else { self.stream.write(block) }
+            });
+            let count = self.judge(sent)?;
+            rest = &rest[count..];
+            if !rest.is_empty() {
+                self.note_sent(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `len` bytes of `file` from `offset` on.
+    pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
+        let end = offset + len;
+        while offset < end {
+            let count = usize::try_from(end - offset).unwrap_or(BLOCK).min(BLOCK);
+            let sent = retry(|| self.stream.send_file(file, &mut offset, count));
+            // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
+            match sent {
+                Ok(0) => return Err(CloseReason::AnswerFailed),
+                sent => {
+                    let count = self.judge(sent)?;
+                    self.note_sent(count);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `produce`, which makes more of the answer: its time is not the client's.
+    pub(super) fn pause_answer<R>(&mut self, produce: impl FnOnce() -> R) -> R {
+        let began = self.clock.now();
+        self.occupant.enter(Phase::Handling, Tick::NEVER, began);
+        let produced = produce();
+        let now = self.clock.now();
+        self.write_deadline = self.write_deadline.after(now.since(began));
+        self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        produced
+    }
+
+    /// Gives the stream to another protocol, with what has been read of it already. The seat is kept.
+    pub(super) fn upgrade(&mut self, unread: &[u8]) -> Upgraded {
+        self.occupant.enter(Phase::Upgraded, Tick::NEVER, self.clock.now());
+        Upgraded::new(Box::new(self.lend()), unread.to_vec())
+    }
+
+    /// Takes the stream away, to be given back or not.
+    pub(super) fn lend(&mut self) -> Stream {
+        std::mem::replace(&mut self.stream, Stream::other(io::empty()))
+    }
+
+    fn judge(&self, sent: io::Result<usize>) -> Result<usize, CloseReason> {
+        match (sent, self.occupant.claim()) {
+            (Ok(count), _) if count > 0 => Ok(count),
+            (_, Some(Claim::Overdue | Claim::TooSlow)) => Err(CloseReason::WriteTimeout),
+            (_, Some(Claim::Evicted)) => Err(CloseReason::Evicted),
+            (_, Some(Claim::Shutdown | Claim::DrainDeadline)) => Err(CloseReason::Shutdown),
+            (_, None) => Err(CloseReason::Broken),
+        }
+    }
+
+    fn note_sent(&mut self, count: usize) {
+        self.written += count as u64;
+        self.occupant.progress(count, self.clock.now());
+        if let Some(rate) = self.min_rate {
+            self.occupant.extend(self.write_deadline.after(Duration::from_secs(self.written / rate)));
+        }
+    }
+}
+
+/// Does it again for as long as a signal interrupts it: the one place that knows of that.
+fn retry<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match attempt() {
+            Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Is it well, and does it want more?
+
+use super::{Handler, Plan};
+use crate::message::{Request, Response};
+use crate::monitor::Monitor;
+use http::StatusCode;
+
+/// Whether the process is well: 200 with `{"status":"healthy","uptime":seconds,"active_connections":n}`, for as long as
+/// it can answer at all.
+#[derive(Clone, Debug)]
+pub struct Health(pub Monitor);
+
+/// Whether the server wants more requests: 200 with `{"status":"ready"}`, or 503 with `{"status":"not ready"}` while it
+/// shuts down or too many of its handlers are stuck.
+#[derive(Clone, Debug)]
+pub struct Ready(pub Monitor);
+
+impl Handler for Health {
+    fn handle(&self, _: &mut Request) -> Response {
+        let uptime = self.0.uptime().as_secs_f64();
+        let active = self.0.counters().active_connections;
+        report(format!("{{\"status\":\"healthy\",\"uptime\":{uptime:.3},\"active_connections\":{active}}}\n"))
+    }
+
+    fn plan(&self, _: &Request) -> Plan {
+        PLAN
+    }
+}
+
+impl Handler for Ready {
+    fn handle(&self, _: &mut Request) -> Response {
+        if self.0.is_ready() {
+            report("{\"status\":\"ready\"}\n".to_owned())
+        } else {
+            report("{\"status\":\"not ready\"}\n".to_owned()).with_status(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+
+    fn plan(&self, _: &Request) -> Plan {
+        PLAN
+    }
+}
+
+/// Whether a request only asks how the server is. Limits let such requests pass: they cost as little as a refusal, and
+/// whoever watches over the server must not be told that it is unwell because it was asked too often.
+pub(crate) fn is_probe(request: &Request) -> bool {
+    matches!(request.path(), "/healthz" | "/readyz") || request.method().as_str() == "HEALTH"
+}
+
+const PLAN: Plan = Plan { streams: false, instant: true, max_body: None };
+
+fn report(json: String) -> Response {
+    Response::with_type("application/json", json).with_header("cache-control", "no-store")
+}

@@ -1,0 +1,131 @@
+//! Requests to handlers, by path and method.
+
+use super::{Handler, Plan};
+use crate::message::{Request, Response};
+use http::{HeaderValue, Method, StatusCode, header};
+
+/// Chooses a handler by the path, compared as it was sent, and the method.
+///
+/// An unknown path is 404. A known path with another method is 405 with Allow (RFC 9110 §15.5.6). HEAD goes to the
+/// handler of GET, and the server leaves the body out. OPTIONS is answered with Allow.
+///
+/// ```
+/// use selvedge::{Request, Router};
+///
+/// let router = Router::new()
+///     .get("/", |_: &mut Request| "hello")
+///     .post("/echo", |request: &mut Request| String::from_utf8_lossy(request.body()).into_owned());
+/// # let _ = router;
+/// ```
+#[derive(Default)]
+pub struct Router {
+    routes: Vec<Route>,
+    any_path: Vec<(Method, Box<dyn Handler>)>,
+}
+
+struct Route {
+    path: String,
+    handlers: Vec<(Method, Box<dyn Handler>)>,
+}
+
+enum Found<'a> {
+    Handler(&'a dyn Handler),
+    /// The path is known, with these methods.
+    Methods(Vec<&'a Method>),
+    Nothing,
+}
+
+impl Router {
+    /// A router that knows no path.
+    pub fn new() -> Self {
+        Router::default()
+    }
+
+    /// GET, and so HEAD, of `path`.
+    #[must_use]
+    pub fn get(self, path: &str, handler: impl Handler) -> Self {
+        self.on(Method::GET, path, handler)
+    }
+
+    /// POST to `path`.
+    #[must_use]
+    pub fn post(self, path: &str, handler: impl Handler) -> Self {
+        self.on(Method::POST, path, handler)
+    }
+
+    /// Any method on `path`. The last handler given for a path and method counts.
+    #[must_use]
+    pub fn on(mut self, method: Method, path: &str, handler: impl Handler) -> Self {
+        let at = self.routes.iter().position(|route| route.path == path).unwrap_or_else(|| {
+            self.routes.push(Route { path: path.into(), handlers: Vec::new() });
+            self.routes.len() - 1
+        });
+        let handlers = &mut self.routes[at].handlers;
+        handlers.retain(|(known, _)| *known != method);
+        handlers.push((method, Box::new(handler)));
+        self
+    }
+
+    /// A method whatever the path.
+    #[must_use]
+    pub fn on_any_path(mut self, method: Method, handler: impl Handler) -> Self {
+        self.any_path.push((method, Box::new(handler)));
+        self
+    }
+
+    fn find(&self, request: &Request) -> Found<'_> {
+        if let Some(handler) = handler_of(&self.any_path, request.method()) {
+            return Found::Handler(handler);
+        }
+        let Some(route) = self.routes.iter().find(|route| route.path == request.path()) else {
+            return Found::Nothing;
+        };
+        let as_get = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        handler_of(&route.handlers, request.method())
+            .or_else(|| handler_of(&route.handlers, as_get))
+            .map_or_else(
+                || Found::Methods(route.handlers.iter().map(|(method, _)| method).collect()),
+                Found::Handler,
+            )
+    }
+}
+
+impl Handler for Router {
+    fn handle(&self, request: &mut Request) -> Response {
+        match self.find(request) {
+            Found::Handler(handler) => handler.handle(request),
+            Found::Methods(methods) => other_method(request, &methods),
+            Found::Nothing if request.method() == Method::OPTIONS && request.path() == "*" => {
+                Response::new(StatusCode::NO_CONTENT)
+            }
+            Found::Nothing => Response::problem(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn plan(&self, request: &Request) -> Plan {
+        match self.find(request) {
+            Found::Handler(handler) => handler.plan(request),
+            _ => Plan { instant: true, ..Plan::default() },
+        }
+    }
+}
+
+fn handler_of<'a>(handlers: &'a [(Method, Box<dyn Handler>)], method: &Method) -> Option<&'a dyn Handler> {
+    handlers.iter().find(|(known, _)| known == method).map(|(_, handler)| &**handler)
+}
+
+fn other_method(request: &Request, methods: &[&Method]) -> Response {
+    let mut allow: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    if allow.contains(&"GET") {
+        allow.push("HEAD");
+    }
+    allow.push("OPTIONS");
+    let mut response = match *request.method() {
+        Method::OPTIONS => Response::new(StatusCode::NO_CONTENT),
+        _ => Response::problem(StatusCode::METHOD_NOT_ALLOWED),
+    };
+    if let Ok(allow) = HeaderValue::from_str(&allow.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

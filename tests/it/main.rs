@@ -1,0 +1,7 @@
+//! All integration tests, in one binary.
+
+mod body;
+mod cli;
+mod encode;
+mod head;
+mod settings;
