@@ -79,14 +79,13 @@ impl Clock {
         }
     }
 
-    /// The same moment as an [`Instant`], for the waits of std and parking_lot; `None` for a moment that never comes.
+    /// The same moment as an [`Instant`], for the waits of the locks; `None` for a moment that never comes.
     ///
-    /// On a manual clock the wait is judged by the tick at hand: a moment already reached is now, any other never.
+    /// A manual clock does not move by itself, but waits do end: they take the time that is left on it when they begin.
     pub fn instant(&self, at: Tick) -> Option<Instant> {
         match &self.0 {
             Source::System(start) => start.checked_add(Duration::from_micros(at.0)),
-            Source::Manual(_) if at <= self.now() => Some(Instant::now()),
-            Source::Manual(_) => None,
+            Source::Manual(_) => Instant::now().checked_add(at.since(self.now())),
         }
     }
 

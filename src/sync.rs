@@ -40,13 +40,11 @@ mod product {
 
         /// Gives the lock back and waits to be woken, or until `deadline`; says whether the time was up.
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, deadline: Option<Instant>) -> bool {
-            match deadline {
-                Some(deadline) => self.0.wait_until(guard, deadline).timed_out(),
-                None => {
-                    self.0.wait(guard);
-                    false
-                }
+            if let Some(deadline) = deadline {
+                return self.0.wait_until(guard, deadline).timed_out();
             }
+            self.0.wait(guard);
+            false
         }
     }
 }
@@ -126,15 +124,19 @@ mod model {
 
         /// Waits to be woken, or, with a deadline, just lets the others run; says whether the time was up.
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, deadline: Option<Instant>) -> bool {
+            self.wait(guard, deadline.is_some())
+        }
+
+        fn wait<T>(&self, guard: &mut MutexGuard<'_, T>, time_is_up: bool) -> bool {
             let held = guard.held.take().expect("held but during a wait");
-            guard.held = Some(if deadline.is_some() {
+            guard.held = Some(if time_is_up {
                 drop(held);
                 loom::thread::yield_now();
                 guard.mutex.0.lock().expect(ENDS_THE_MODEL)
             } else {
                 self.0.wait(held).expect(ENDS_THE_MODEL)
             });
-            deadline.is_some()
+            time_is_up
         }
     }
 
@@ -206,7 +208,7 @@ mod model {
                     (None, 0) => return Err(RecvTimeoutError::Disconnected),
                     (None, _) if timeout.is_zero() && tries > 0 => return Err(RecvTimeoutError::Timeout),
                     (None, _) => {
-                        self.0.arrived.wait_until(&mut state, timeout.is_zero().then(Instant::now));
+                        self.0.arrived.wait(&mut state, timeout.is_zero());
                         tries += 1;
                     }
                 }

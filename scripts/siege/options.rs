@@ -26,7 +26,7 @@ scenarios (all of them when none is named):
   --server PATH        the server to start [../selvedge from this program]
   --target HOST:PORT   besiege a running server instead; loopback addresses only
   --pid PID            the process of --target, for its memory and threads (children are added)
-  --page PATH          what slow-read asks for [a file of 4 MiB in a directory made for it; / with --target]
+  --page PATH          what slow-read asks for [4 MiB of a server made for it; / with --target]
   --seconds N          measured time of each scenario, 1 to 120 [15]
   --clients N          attackers, 1 to 4000 [2000]
   --rate N             legitimate requests a second, 50 to 20000 [500]

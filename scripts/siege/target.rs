@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::options::{Options, Scenario};
 
-/// The file that slow readers ask for fills every buffer on its way.
-const LARGE_FILE: u64 = 4 * 1024 * 1024;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than a server's own patience with connections that linger.
 const STOP_TIMEOUT: Duration = Duration::from_secs(35);
@@ -48,10 +46,9 @@ impl Target {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let scratch = Scratch::new()?;
-        let mut command = Command::new(&options.server);
-        if scenario == Scenario::SlowRead && options.page.is_none() {
-            command.arg(scratch.directory_with_a_large_file()?);
-        }
+        let large_page = options.server.with_file_name("examples").join("large_page");
+        let wants_large_page = scenario == Scenario::SlowRead && options.page.is_none();
+        let mut command = Command::new(if wants_large_page { &large_page } else { &options.server });
         command.arg("--bind").arg(addr.to_string());
         command.args(["--rate-limit", "off", "--max-connections-per-client", "off"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(scratch.log())?);
@@ -148,14 +145,6 @@ impl Scratch {
 
     fn log(&self) -> PathBuf {
         self.0.join("server.log")
-    }
-
-    fn directory_with_a_large_file(&self) -> io::Result<PathBuf> {
-        let pages = self.0.join("pages");
-        fs::create_dir_all(&pages)?;
-        fs::write(pages.join("index.html"), "<!doctype html><title>siege</title>\n".repeat(30))?;
-        File::create(pages.join("large.bin"))?.set_len(LARGE_FILE)?;
-        Ok(pages)
     }
 }
 

@@ -38,11 +38,10 @@ fn is_safe(path: &[u8]) -> bool {
     while let Some((byte, after)) = decode_first(rest) {
         rest = after;
         dots = match (byte, dots) {
-            (b'/' | b'\\', Segment::TwoDots) => return false,
+            (0..=0x1f | 0x7f, _) | (b'/' | b'\\', Segment::TwoDots) => return false,
             (b'/' | b'\\', _) => Segment::Start,
             (b'.', Segment::Start) => Segment::OneDot,
             (b'.', Segment::OneDot) => Segment::TwoDots,
-            (0..=0x1f | 0x7f, _) => return false,
             _ => Segment::Other,
         };
     }
@@ -62,9 +61,8 @@ enum Segment {
 fn decode_first(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
         [b'%', high, low, rest @ ..] => Some((hex(*high)? << 4 | hex(*low)?, rest)),
-        [b'%', ..] => None,
+        [b'%', ..] | [] => None,
         [byte, rest @ ..] => Some((*byte, rest)),
-        [] => None,
     }
 }
 

@@ -199,11 +199,8 @@ impl Admission {
         let deadline = self.shared.clock.instant(self.shared.clock.now().after(span));
         let mut alarm = self.alarm.lock();
         // Who watches closely anyway need not be rung for.
-        while !alarm.over && !(alarm.rung && span == WATCH) {
-            if self.alarmed.wait_until(&mut alarm, deadline) {
-                break;
-            }
-        }
+        let rings = |alarm: &Alarm| alarm.over || (alarm.rung && span == WATCH);
+        while !rings(&alarm) && !self.alarmed.wait_until(&mut alarm, deadline) {}
         alarm.rung = false;
         !alarm.over
     }

@@ -4,6 +4,7 @@ use super::board::{Board, View};
 use super::deadlines::{MinimumRate, is_slow};
 use super::phase::{Claim, Phase};
 use crate::clock::Tick;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,27 +17,30 @@ const DRIBBLING_HEAD: Duration = Duration::from_millis(250);
 const CRAWLING_BODY: Duration = Duration::from_millis(200);
 /// An answer of which nothing has been read for this long is suspect.
 const UNREAD_ANSWER: Duration = Duration::from_secs(2);
+/// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
+const RESTING_ANSWER: Duration = Duration::from_millis(50);
 
 /// Takes back up to `count` seats, those that deserve it least first; says how many were claimed.
 ///
-/// First the suspects, longest first. Then keep-alive connections between requests: of the client that holds most
-/// seats, the one longest idle. Never one whose request is being handled.
+/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests and answers
+/// that are not being read: of the client that holds most seats, the one longest at rest. Never one whose request is
+/// being handled.
 pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> usize {
     let mut suspects = Vec::new();
-    let mut idle = Vec::new();
+    let mut resting = Vec::new();
     for view in board.views().filter(|view| view.claim.is_none()) {
         if let Some(span) = suspicion(&view, now, min_rate) {
             suspects.push((span, view));
-        } else if view.phase == Phase::Idle {
-            idle.push(view);
+        } else if let Some(since) = at_rest(&view, now) {
+            resting.push((since, view));
         }
     }
-    suspects.sort_unstable_by_key(|(span, _)| std::cmp::Reverse(*span));
+    suspects.sort_unstable_by_key(|(span, _)| Reverse(*span));
     let mut evicted = claim_first(board, suspects.iter().map(|(_, view)| view), count);
-    if evicted < count && !idle.is_empty() {
+    if evicted < count && !resting.is_empty() {
         let held = seats_by_client(board);
-        idle.sort_by_cached_key(|view| (std::cmp::Reverse(held.get(&view.client).copied()), view.since));
-        evicted += claim_first(board, idle.iter(), count - evicted);
+        resting.sort_by_cached_key(|(since, view)| (Reverse(held.get(&view.client).copied()), *since));
+        evicted += claim_first(board, resting.iter().map(|(_, view)| view), count - evicted);
     }
     evicted
 }
@@ -54,6 +58,15 @@ fn suspicion(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Duration> 
         _ => return None,
     };
     (spent > limit).then_some(spent)
+}
+
+/// Since when a connection could do without its seat; `None` if it cannot.
+fn at_rest(view: &View, now: Tick) -> Option<Tick> {
+    match view.phase {
+        Phase::Idle => Some(view.since),
+        Phase::Writing => (now.since(view.moved_at) > RESTING_ANSWER).then_some(view.moved_at),
+        _ => None,
+    }
 }
 
 fn claim_first<'a>(board: &Board, views: impl Iterator<Item = &'a View>, count: usize) -> usize {

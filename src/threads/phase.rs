@@ -162,12 +162,11 @@ impl Word {
     pub(super) fn claimed(self, claim: Claim) -> Option<Word> {
         let stronger = match (self.claim(), claim) {
             (None, _) => true,
-            (Some(Claim::DrainDeadline), _) => false,
-            (Some(_), Claim::DrainDeadline) => true,
+            (Some(before), Claim::DrainDeadline) => before != Claim::DrainDeadline,
+            (Some(Claim::Shutdown), Claim::Overdue) => true,
             (Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted), Claim::Overdue) => {
                 self.phase() == Some(Phase::Writing)
             }
-            (Some(Claim::Shutdown), Claim::Overdue) => true,
             _ => false,
         };
         stronger.then_some(Word((self.0 & !CLAIM) | ((claim as u64) << CLAIM_SHIFT)))

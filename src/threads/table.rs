@@ -20,8 +20,7 @@ pub trait Entry {
 
 /// A table of fixed capacity, split into shards so that threads rarely meet at a lock.
 ///
-/// Keys are hashed with SipHash under a random key, so that nobody can choose keys that collide. A full shard makes room
-/// by looking at a few entries in turn (as a clock's hand goes round): the first expired one goes, else the one of
+/// Keys are hashed under a random key, so that nobody can choose keys that collide. A full shard makes room by looking at a few entries in turn (as a clock's hand goes round): the first expired one goes, else the one of
 /// those that expires first and is not protected; if all are protected, the newcomer is not let in.
 #[derive(Debug)]
 pub struct Table<K, V> {

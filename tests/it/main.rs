@@ -4,4 +4,5 @@ mod body;
 mod cli;
 mod encode;
 mod head;
+mod house;
 mod settings;
