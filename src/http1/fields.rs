@@ -116,11 +116,12 @@ pub(super) fn for_each<'b>(
     count: usize,
     visit: impl FnMut(&'b [u8], &'b [u8]) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    // Filling the array is a cost of its own: a usual request gets a small one.
-    match count {
-        0..=16 => slice(section, count, &mut [httparse::EMPTY_HEADER; 16], visit),
-        17..=128 => slice(section, count, &mut [httparse::EMPTY_HEADER; 128], visit),
-        _ => slice(section, count, &mut vec![httparse::EMPTY_HEADER; count], visit),
+    // A usual request gets an array on the stack, and a small one: every page a thread's stack has ever reached is
+    // memory for as long as its connection lives.
+    if count <= 16 {
+        slice(section, count, &mut [httparse::EMPTY_HEADER; 16], visit)
+    } else {
+        slice(section, count, &mut vec![httparse::EMPTY_HEADER; count], visit)
     }
 }
 

@@ -8,6 +8,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 
+/// Bytes of a file that are copied at once, where the kernel does not move them.
+const COPIED: usize = 16 << 10;
+
 /// A connection. Sockets are shared with the board, which can cut them; anything else that reads and writes can be
 /// served too, but not cut while it blocks.
 pub enum Stream {
@@ -60,9 +63,8 @@ impl Stream {
             Stream::Unix(socket) => return Ok(rustix::fs::sendfile(&**socket, file, Some(offset), count)?),
             Stream::Other(_) => {}
         }
-        let mut block = [0; 8192];
-        let wanted = count.min(block.len());
-        let read = std::os::unix::fs::FileExt::read_at(file, &mut block[..wanted], *offset)?;
+        let mut block = vec![0; count.min(COPIED)];
+        let read = std::os::unix::fs::FileExt::read_at(file, &mut block, *offset)?;
         self.write_all(&block[..read])?;
         *offset += read as u64;
         Ok(read)

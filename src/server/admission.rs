@@ -221,8 +221,12 @@ fn serve(shared: &Arc<Shared>, job: Job) {
 fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> CloseReason {
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
-    let reason = catch_unwind(AssertUnwindSafe(|| Connection::sit(shared, seat, guest).run()))
-        .unwrap_or(CloseReason::Panicked);
+    let served = catch_unwind(AssertUnwindSafe(|| {
+        let mut connection = Connection::sit(shared, seat, guest);
+        let end = connection.serve();
+        connection.leave(&end)
+    }));
+    let reason = served.unwrap_or(CloseReason::Panicked);
     shared.monitor.note_close(reason);
     log::debug!("{} left: {reason}", PeerName(peer));
     reason

@@ -71,13 +71,12 @@ impl Connection {
     }
 
     /// Serves requests until the connection ends.
-    pub(super) fn run(mut self) -> CloseReason {
-        let end = loop {
+    pub(super) fn serve(&mut self) -> End {
+        loop {
             if let Err(end) = self.serve_one() {
-                break end;
+                return end;
             }
-        };
-        self.leave(&end)
+        }
     }
 
     /// One request: read, guarded, handled, answered.
@@ -201,7 +200,7 @@ impl Connection {
     }
 
     /// Gives up the seat, and leaves to others what has to be waited for.
-    fn leave(self, end: &End) -> CloseReason {
+    pub(super) fn leave(self, end: &End) -> CloseReason {
         let Connection { shared, wire, .. } = self;
         let reason =
             if wire.occupant.claim() == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };

@@ -161,9 +161,8 @@ impl Word {
     /// is claimed again, for good.
     pub(super) fn claimed(self, claim: Claim) -> Option<Word> {
         let stronger = match (self.claim(), claim) {
-            (None, _) => true,
             (Some(before), Claim::DrainDeadline) => before != Claim::DrainDeadline,
-            (Some(Claim::Shutdown), Claim::Overdue) => true,
+            (None, _) | (Some(Claim::Shutdown), Claim::Overdue) => true,
             (Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted), Claim::Overdue) => {
                 self.phase() == Some(Phase::Writing)
             }
