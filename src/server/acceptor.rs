@@ -1,9 +1,11 @@
 //! The loop that accepts connections, and never ends before the server does.
 
 use super::admission::Admission;
+use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::net::Listener;
 use crate::sync::{Arc, Builder, sleep};
+use crate::threads::Hold;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -23,12 +25,16 @@ pub(super) struct Acceptor {
     /// A descriptor to let go when there is no other, so that a connection can at least be refused.
     spare: Option<File>,
     pause: Duration,
-    logged: Option<crate::clock::Tick>,
+    logged: Option<Tick>,
+    /// Tells that this listener is still open.
+    _open: Hold,
 }
 
 impl Acceptor {
-    pub(super) fn spawn(listener: Listener, admission: Arc<Admission>) -> io::Result<()> {
-        let mut acceptor = Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None };
+    /// Starts the thread, which holds `open` until its listener is closed.
+    pub(super) fn spawn(listener: Listener, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
+        let mut acceptor =
+            Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None, _open: open };
         Builder::new().name("acceptor".into()).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
     }
 

@@ -13,7 +13,7 @@ use crate::monitor::Monitor;
 use crate::net::Listener;
 use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
-use crate::threads::{Board, Budget, Lobby, LobbySettings, Semaphore, Tally};
+use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
 
 /// Puts a server together: limits, addresses, guards, and at last the handler.
 #[must_use = "a builder serves nothing until `serve` is called"]
@@ -111,10 +111,15 @@ impl Builder {
         let admission = Arc::new(Admission::new(shared));
         farewell_thread.spawn().map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
-        let server =
-            Server { admission: admission.clone(), addresses, ended: Mutex::new(false), end: Condvar::new() };
+        let server = Server {
+            admission: admission.clone(),
+            addresses,
+            listening: Latch::new(),
+            ended: Mutex::new(false),
+            end: Condvar::new(),
+        };
         for listener in listeners {
-            Acceptor::spawn(listener, admission.clone()).map_err(Error::Threads)?;
+            Acceptor::spawn(listener, admission.clone(), server.listening.hold()).map_err(Error::Threads)?;
         }
         Ok(server)
     }

@@ -57,6 +57,9 @@ impl Server {
             shared.lobby.wait_until_empty(shared.clock.instant(grace));
         }
         self.admission.end_watch();
+        // Last words are still being read, by those who were told to go.
+        shared.farewells.wait_until_gone(&shared.clock, deadline);
+        self.listening.wait_until_open(shared.clock.instant(shared.clock.now().after(LAST_GRACE)));
         *self.ended.lock() = true;
         self.end.notify_all();
         let took = shared.clock.now().since(began);

@@ -19,6 +19,7 @@ use crate::error::CloseReason;
 use crate::monitor::Monitor;
 use crate::net::{Address, Stream};
 use crate::sync::{Arc, Condvar, Mutex};
+use crate::threads::Latch;
 use admission::Admission;
 use std::net::SocketAddr;
 
@@ -44,6 +45,8 @@ use std::net::SocketAddr;
 pub struct Server {
     admission: Arc<Admission>,
     addresses: Vec<Address>,
+    /// Held by every listener that is open.
+    listening: Latch,
     /// Set once, by the first shutdown, when it is done.
     ended: Mutex<bool>,
     end: Condvar,

@@ -13,6 +13,7 @@ use crate::http1::encode;
 use crate::message::Response;
 use crate::net::Stream;
 use crate::sync::{Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
+use crate::threads::{Hold, Latch};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,8 +32,11 @@ const FOREVER: Duration = Duration::from_secs(3600);
 const STACK: usize = 128 << 10;
 
 /// Where connections go that only wait for their end.
-#[derive(Clone)]
-pub(super) struct Farewells(Sender<Farewell>);
+pub(super) struct Farewells {
+    bids: Sender<Farewell>,
+    /// Held by everyone whose end is being waited for.
+    present: Latch,
+}
 
 /// A connection to which the last words have been written, or are to be.
 struct Farewell {
@@ -42,13 +46,17 @@ struct Farewell {
     deadline: Tick,
     drained: usize,
     finished: bool,
+    _hold: Hold,
 }
 
 impl Farewells {
     /// The queue, and the thread's work to be run by [`spawn`].
     pub(super) fn new(clock: &Clock) -> (Self, FarewellThread) {
         let (bids, asked) = bounded(MAX_FAREWELLS);
-        (Farewells(bids), FarewellThread { asked, clock: clock.clone(), waiting: Vec::new() })
+        (
+            Farewells { bids, present: Latch::new() },
+            FarewellThread { asked, clock: clock.clone(), waiting: Vec::new() },
+        )
     }
 
     /// Refuses a connection that has no worker.
@@ -63,13 +71,24 @@ impl Farewells {
         if !stream.set_nonblocking() {
             return;
         }
-        let mut farewell =
-            Farewell { stream, words, deadline: clock.now().after(MAX_LINGER), drained: 0, finished: false };
+        let mut farewell = Farewell {
+            stream,
+            words,
+            deadline: clock.now().after(MAX_LINGER),
+            drained: 0,
+            finished: false,
+            _hold: self.present.hold(),
+        };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
         if farewell.write() {
-            let _ = self.0.try_send(farewell);
+            let _ = self.bids.try_send(farewell);
         }
+    }
+
+    /// Waits until everybody has gone; nobody stays longer than [`MAX_LINGER`].
+    pub(super) fn wait_until_gone(&self, clock: &Clock, deadline: Tick) -> bool {
+        self.present.wait_until_open(clock.instant(deadline.min(clock.now().after(MAX_LINGER))))
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`Semaphore`]: so many at once, a bounded queue, nobody waits for ever.
 //! - [`Budget`]: bytes drawn by many, given back by drop.
 //! - [`Tally`]: how many each key has, with a cap.
+//! - [`Latch`]: waits until nobody is here any more.
 //! - [`Pool`]: a bounded crew of threads that survive their jobs.
 //! - [`Lobby`]: numbered seats, a bounded queue, and seats that pass from hand to hand.
 //! - [`Board`]: what every connection does and until when it may; [`enforce`] and [`evict`] read it and end what
@@ -16,6 +17,7 @@ mod board;
 mod budget;
 mod deadlines;
 mod eviction;
+mod latch;
 mod lobby;
 mod phase;
 mod pool;
@@ -27,6 +29,7 @@ pub use board::{Board, Cut, Lifeline, Occupant, Tenant, View};
 pub use budget::{Budget, Share};
 pub use deadlines::{Enforced, MinimumRate, enforce};
 pub use eviction::evict;
+pub use latch::{Hold, Latch};
 pub use lobby::{Arrival, Lobby, LobbySettings, Seat};
 pub use phase::{Claim, Phase};
 pub use pool::{Pool, PoolSettings};
