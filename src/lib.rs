@@ -81,3 +81,8 @@ pub use {
 };
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+
+/// The README's example is compiled with the other ones.
+#[cfg(all(doctest, not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;
