@@ -122,7 +122,10 @@ mod model {
             self.0.notify_all();
         }
 
-        /// Waits to be woken, or, with a deadline, just lets the others run; says whether the time was up.
+        /// Waits to be woken, or, with a deadline, just lets go of the lock; says whether the time was up.
+        ///
+        /// To take the lock again is a step like any other, which loom puts everywhere between those of the others. (A
+        /// `yield_now` before it would make another thread go first, and hide a wait that ends before anything happens.)
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, deadline: Option<Instant>) -> bool {
             self.wait(guard, deadline.is_some())
         }
@@ -131,7 +134,6 @@ mod model {
             let held = guard.held.take().expect("held but during a wait");
             guard.held = Some(if time_is_up {
                 drop(held);
-                loom::thread::yield_now();
                 guard.mutex.0.lock().expect(ENDS_THE_MODEL)
             } else {
                 self.0.wait(held).expect(ENDS_THE_MODEL)

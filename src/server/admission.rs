@@ -19,6 +19,8 @@ const WATCH: Duration = Duration::from_millis(50);
 const WATCH_CLOSELY: Duration = Duration::from_millis(5);
 /// How long a worker without a connection stays.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
+/// Threads beyond one for each seat.
+const SPARE_WORKERS: usize = 8;
 /// Address space for the watchdog's stack.
 const STACK: usize = 128 << 10;
 
@@ -48,7 +50,8 @@ impl Admission {
         let config = &shared.config;
         let settings = PoolSettings {
             name: "worker",
-            max_threads: config.max_connections + config.max_stand_ins,
+            // A seat is free a moment before its thread is: a few more threads than seats bridge it.
+            max_threads: config.max_connections + config.max_stand_ins + SPARE_WORKERS,
             stack_size: config.stack_size,
             idle_timeout: WORKER_PATIENCE,
         };
@@ -182,8 +185,10 @@ impl Admission {
     fn start(&self, seat: Seat<Guest>, guest: Guest) {
         if let Err(Job { seat, guest }) = self.pool.submit(Job { seat, guest }) {
             let arrived = guest.arrived;
-            self.shared.lobby.send_back(seat, guest, arrived);
-            self.make_room(self.shared.clock.now());
+            match self.shared.lobby.send_back(seat, guest, arrived) {
+                Ok(()) => self.make_room(self.shared.clock.now()),
+                Err(guest) => self.refuse(guest.stream, guest.peer, Refusal::DRAINING),
+            }
         }
     }
 

@@ -67,16 +67,20 @@ impl Server {
     }
 
     fn cut_all(&self) -> Vec<CutConnection> {
-        let shared = &self.admission.shared;
-        let now = shared.clock.now();
+        let board = &self.admission.shared.board;
+        let now = self.admission.shared.clock.now();
         let mut cut = Vec::new();
-        for view in shared.board.views() {
-            shared.board.claim(&view, Claim::DrainDeadline);
-            cut.push(CutConnection {
-                peer: shared.board.peer(view.number),
-                phase: view.phase,
-                since: now.since(view.since),
-            });
+        // A claim fails when its tenant goes on to the next phase in that moment; it is looked at again then.
+        let mut again = true;
+        while std::mem::take(&mut again) {
+            for view in board.views().filter(|view| view.claim != Some(Claim::DrainDeadline)) {
+                let peer = board.peer(view.number);
+                if board.claim(&view, Claim::DrainDeadline) {
+                    cut.push(CutConnection { peer, phase: view.phase, since: now.since(view.since) });
+                } else {
+                    again = true;
+                }
+            }
         }
         cut
     }

@@ -158,8 +158,11 @@ impl Board {
 
     /// Marks the handler that `view` shows as stuck, unless it has gone on; says whether it did.
     pub fn mark_stuck(&self, view: &View) -> bool {
+        if view.stuck {
+            return false;
+        }
         self.stuck.fetch_add(1, Ordering::Relaxed);
-        let marked = !view.stuck && view.word.swap(view.word.stuck(), &self.slots[view.number].word);
+        let marked = view.word.swap(view.word.stuck(), &self.slots[view.number].word);
         if !marked {
             self.stuck.fetch_sub(1, Ordering::Relaxed);
         }
@@ -190,7 +193,7 @@ impl Board {
 }
 
 impl Occupant {
-    /// Begins `phase`, to be over by `deadline`; returns the claim on this tenant, if there is one.
+    /// Begins `phase`, to be over by `deadline`, which must be in the future or never; returns the claim on this tenant, if there is one.
     pub fn enter(&self, phase: Phase, deadline: Tick, now: Tick) -> Option<Claim> {
         let slot = self.slot();
         // Readers take `moved` before `since`: a count that has been reset is then never set against an old beginning.
@@ -210,7 +213,7 @@ impl Occupant {
         let slot = self.slot();
         slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
         let moved = slot.moved.load(Ordering::Relaxed) + bytes as u64;
-        slot.moved.store(moved, Ordering::Release);
+        slot.moved.store(moved, Ordering::Relaxed);
     }
 
     /// Moves this phase's deadline.

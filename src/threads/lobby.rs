@@ -45,8 +45,8 @@ struct State<T> {
     closed: bool,
 }
 
-/// A seat that is taken. Dropping it leaves it to the next who arrives; [`pass_on`](Seat::pass_on) to the next in the
-/// queue.
+/// A seat that is taken. [`pass_on`](Seat::pass_on) leaves it to the first in the queue. Dropping it only frees it: who
+/// waits has to be called in ([`Lobby::call_next`]).
 #[derive(Debug)]
 pub struct Seat<T> {
     /// `None` once the seat has been left.
@@ -111,13 +111,20 @@ impl<T> Lobby<T> {
 
     /// Puts a guest that could not be served on its seat back to the head of the queue, and frees the seat.
     ///
-    /// The queue may be one longer than its bound for it: the guest has had its place.
-    pub fn send_back(&self, seat: Seat<T>, guest: T, arrived: Tick) {
+    /// The queue may be one longer than its bound for it: the guest has had its place. A lobby that has been closed
+    /// meanwhile has no queue any more, and gives the guest back.
+    pub fn send_back(&self, seat: Seat<T>, guest: T, arrived: Tick) -> Result<(), T> {
         let mut state = self.state.lock();
-        state.queue.push_front((arrived, guest));
-        self.publish(&state);
+        let back = if state.closed {
+            Err(guest)
+        } else {
+            state.queue.push_front((arrived, guest));
+            self.publish(&state);
+            Ok(())
+        };
         drop(state);
         drop(seat);
+        back
     }
 
     /// Seats the first in the queue, if there is a free seat for it.

@@ -1,6 +1,6 @@
 //! A bounded crew of threads that take jobs.
 
-use crate::sync::{Arc, Builder, Condvar, Mutex, Receiver, RecvTimeoutError, Sender, bounded};
+use crate::sync::{Arc, Builder, Condvar, Mutex, Receiver, Sender, bounded};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -42,8 +42,8 @@ struct Crew<J> {
 }
 
 struct State<J> {
-    /// Threads alive or being started.
-    threads: usize,
+    /// Threads that have a job, have been sent one, or are being started with one.
+    busy: usize,
     /// Threads that wait for a job and have not been sent one.
     idle: usize,
     /// Threads ever started, for their names.
@@ -56,7 +56,7 @@ impl<J: Send + 'static> Pool<J> {
     /// A pool without threads yet, whose jobs are done by `run`.
     pub fn new(settings: PoolSettings, run: impl Fn(J) + Send + Sync + 'static) -> Self {
         let (hand_over, jobs) = bounded(settings.max_threads.max(1));
-        let state = State { threads: 0, idle: 0, started: 0, hand_over: Some(hand_over) };
+        let state = State { busy: 0, idle: 0, started: 0, hand_over: Some(hand_over) };
         let crew =
             Crew { settings, run: Box::new(run), state: Mutex::new(state), left: Condvar::new(), jobs };
         Pool { crew: Arc::new(crew) }
@@ -66,19 +66,20 @@ impl<J: Send + 'static> Pool<J> {
     /// the pool is closed.
     pub fn submit(&self, job: J) -> Result<(), J> {
         let mut state = self.crew.state.lock();
-        let State { threads, idle, started, hand_over } = &mut *state;
+        let State { busy, idle, started, hand_over } = &mut *state;
         let Some(hand_over) = hand_over else { return Err(job) };
         if *idle > 0 {
             *idle -= 1;
+            *busy += 1;
             // There is room: the channel never holds more than one job for each thread.
             return hand_over.try_send(job).map_err(|refused| match refused {
                 crate::sync::TrySendError::Full(job) | crate::sync::TrySendError::Disconnected(job) => job,
             });
         }
-        if *threads == self.crew.settings.max_threads {
+        if *busy == self.crew.settings.max_threads {
             return Err(job);
         }
-        *threads += 1;
+        *busy += 1;
         *started += 1;
         let name = format!("{}-{}", self.crew.settings.name, started);
         drop(state);
@@ -87,7 +88,12 @@ impl<J: Send + 'static> Pool<J> {
 
     /// Threads alive or being started.
     pub fn threads(&self) -> usize {
-        self.crew.state.lock().threads
+        self.crew.state.lock().threads()
+    }
+
+    /// Those of them that wait for a job.
+    pub fn idle(&self) -> usize {
+        self.crew.state.lock().idle
     }
 
     /// Takes no more jobs; waiting threads leave at once, busy ones after their job.
@@ -98,12 +104,12 @@ impl<J: Send + 'static> Pool<J> {
     /// Waits until every thread has left, or until `deadline`; says whether they have. Needs [`close`](Pool::close).
     pub fn wait_until_empty(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.crew.state.lock();
-        while state.threads > 0 {
+        while state.threads() > 0 {
             if self.crew.left.wait_until(&mut state, deadline) {
                 break;
             }
         }
-        state.threads == 0
+        state.threads() == 0
     }
 
     /// Starts a thread with its first job. The thread's place has been counted; it is given up if there is no thread.
@@ -122,7 +128,8 @@ impl<J: Send + 'static> Pool<J> {
             Ok(_) => Ok(()),
             Err(problem) => {
                 log::warn!("cannot start another {} thread: {problem}", self.crew.settings.name);
-                self.crew.leave();
+                self.crew.state.lock().busy -= 1;
+                self.crew.left.notify_all();
                 first.lock().take().map_or(Ok(()), Err)
             }
         }
@@ -147,30 +154,30 @@ impl<J> Crew<J> {
 
     /// `None` once this thread has been counted out and must end.
     fn wait_for_job(&self) -> Option<J> {
-        self.state.lock().idle += 1;
+        {
+            let mut state = self.state.lock();
+            state.busy -= 1;
+            state.idle += 1;
+        }
         loop {
-            match self.jobs.recv_timeout(self.settings.idle_timeout) {
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.leave();
-                    return None;
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    let mut state = self.state.lock();
-                    // With no idle thread left uncounted, a job is on its way to each that waits: this one too.
-                    if state.idle > 0 {
-                        state.idle -= 1;
-                        drop(state);
-                        self.leave();
-                        return None;
-                    }
-                }
+            if let Ok(job) = self.jobs.recv_timeout(self.settings.idle_timeout) {
+                return Some(job);
+            }
+            let mut state = self.state.lock();
+            // Its time is up, or the pool is closed and has no job left. But where every waiting thread has been sent a
+            // job, one is on its way to this one too. Leaving is one step: who submits finds it here, or its place free.
+            if state.idle > 0 {
+                state.idle -= 1;
+                drop(state);
+                self.left.notify_all();
+                return None;
             }
         }
     }
+}
 
-    fn leave(&self) {
-        self.state.lock().threads -= 1;
-        self.left.notify_all();
+impl<J> State<J> {
+    fn threads(&self) -> usize {
+        self.busy + self.idle
     }
 }

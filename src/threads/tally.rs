@@ -21,7 +21,7 @@ pub struct Mark<K: Eq + Hash + Copy> {
 }
 
 impl<K: Eq + Hash + Copy> Tally<K> {
-    /// A tally on which each key has at most `cap` marks; `None` only counts.
+    /// A tally on which each key has at most `cap` marks, one at the least; `None` only counts.
     pub fn new(cap: Option<usize>) -> Self {
         Tally { counts: Mutex::new(HashMap::new()), cap }
     }

@@ -1,0 +1,260 @@
+//! The board, and who reads it: deadlines and evictions.
+
+use super::{at, millis};
+use selvedge::clock::{Clock, Tick};
+use selvedge::threads::{Board, Claim, Cut, Lifeline, MinimumRate, Occupant, Phase, Tenant, enforce, evict};
+use std::sync::{Arc, Mutex};
+
+/// A lifeline that notes whose it is and which side was cut.
+struct Noted(&'static str, Arc<Mutex<Vec<(&'static str, Cut)>>>);
+
+impl Lifeline for Noted {
+    fn cut(&self, side: Cut) {
+        self.1.lock().expect("no panic").push((self.0, side));
+    }
+}
+
+/// A connection as the rows below describe it. Whatever a row leaves out is as in [`HONEST`].
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    client: u64,
+    arrived: u64,
+    served: u64,
+    phase: Phase,
+    since: u64,
+    deadline: Tick,
+    moved: usize,
+    moved_at: u64,
+}
+
+/// What nobody holds anything against: it has had answers, and reads the next.
+const HONEST: Row = Row {
+    name: "honest",
+    client: 0,
+    arrived: 0,
+    served: 1,
+    phase: Phase::Head,
+    since: 10_000,
+    deadline: Tick::NEVER,
+    moved: 0,
+    moved_at: 10_000,
+};
+
+/// The moment the board is looked at.
+const NOW: Tick = at(10_000);
+
+struct Prepared {
+    board: Arc<Board>,
+    occupants: Vec<Occupant>,
+    cuts: Arc<Mutex<Vec<(&'static str, Cut)>>>,
+}
+
+impl Prepared {
+    /// Who has been cut, in order.
+    fn cut(&self) -> Vec<(&'static str, Cut)> {
+        self.cuts.lock().expect("no panic").clone()
+    }
+}
+
+fn prepare(rows: &[Row]) -> Prepared {
+    let (board, cuts) = (Arc::new(Board::new(rows.len() + 1)), Arc::default());
+    let sit = |(number, row): (usize, &Row)| {
+        let lifeline: Arc<dyn Lifeline> = Arc::new(Noted(row.name, Arc::clone(&cuts)));
+        let tenant = Tenant { peer: None, client: row.client, lifeline: Some(lifeline) };
+        let occupant = board.sit(number, tenant, at(row.arrived), Tick::NEVER);
+        for _ in 0..row.served {
+            occupant.count_request();
+        }
+        assert_eq!(occupant.enter(row.phase, row.deadline, at(row.since)), None);
+        if row.moved > 0 {
+            occupant.progress(row.moved, at(row.moved_at));
+        }
+        occupant
+    };
+    let occupants = rows.iter().enumerate().map(sit).collect();
+    Prepared { board, occupants, cuts }
+}
+
+/// Evicts up to `count` of `rows` and expects them to be cut in this order; everybody leaves.
+#[track_caller]
+fn check_evicted(rows: &[Row], count: usize, expected: &[&str]) {
+    let prepared = prepare(rows);
+    assert_eq!(evict(&prepared.board, NOW, count, Some(500)), expected.len());
+    let cut: Vec<_> = prepared.cut().iter().map(|(name, _)| *name).collect();
+    assert_eq!(cut, expected);
+    assert_eq!(prepared.board.evicting(), expected.len());
+    assert_eq!(evict(&prepared.board, NOW, 0, Some(500)), 0);
+    for (occupant, row) in prepared.occupants.iter().zip(rows) {
+        assert_eq!(occupant.claim(), expected.contains(&row.name).then_some(Claim::Evicted), "{}", row.name);
+    }
+    drop(prepared.occupants);
+    assert_eq!((prepared.board.evicting(), prepared.board.views().count()), (0, 0));
+}
+
+/// Enforces deadlines on one row and expects this claim, and this cut.
+#[track_caller]
+fn check_enforced(row: Row, expected: Option<(Claim, Cut)>) {
+    let prepared = prepare(&[row]);
+    let rate = MinimumRate { bytes_per_second: 500, grace: millis(1000) };
+    let enforced = enforce(&prepared.board, NOW, Some(rate));
+    let claimed = prepared.occupants[0].claim();
+    assert_eq!(claimed, expected.map(|(claim, _)| claim), "{}", row.name);
+    let cuts: Vec<_> = expected.map(|(_, side)| (row.name, side)).into_iter().collect();
+    assert_eq!(prepared.cut(), cuts, "{}", row.name);
+    assert_eq!((enforced.claimed, enforced.stuck.len()), (cuts.len(), 0), "{}", row.name);
+    let again = enforce(&prepared.board, NOW, Some(rate));
+    assert!(again.claimed == 0 || row.phase == Phase::Writing, "{}: claimed twice", row.name);
+}
+
+#[test]
+fn deadlines_and_rates_end_what_overstays() {
+    use Phase::{Body, Handling, Handshake, Head, Idle, Upgraded, Waiting, Writing};
+    let (overdue, slow) = (Claim::Overdue, Claim::TooSlow);
+    let body = |name, since, moved| Row { name, phase: Body, since, moved, ..HONEST };
+    let due = |phase: Phase, deadline| Row { name: phase.name(), phase, deadline, ..HONEST };
+    for (row, expected) in [
+        (due(Head, at(10_000)), Some((overdue, Cut::Read))),
+        (due(Head, at(10_001)), None),
+        (due(Idle, at(9_000)), Some((overdue, Cut::Read))),
+        (due(Body, at(9_000)), Some((overdue, Cut::Read))),
+        (due(Handshake, at(9_000)), Some((overdue, Cut::Both))),
+        (due(Writing, at(9_000)), Some((overdue, Cut::Both))),
+        (due(Upgraded, at(9_000)), Some((overdue, Cut::Both))),
+        (due(Upgraded, Tick::NEVER), None),
+        (due(Waiting, at(9_000)), None),
+        (body("in its grace", 9_000, 0), None),
+        (body("just past its grace", 8_999, 0), Some((slow, Cut::Read))),
+        (body("just fast enough", 8_000, 1000), None),
+        (body("a byte short", 8_000, 999), Some((slow, Cut::Read))),
+        (Row { deadline: at(9_000), ..body("slow and overdue", 8_000, 0) }, Some((overdue, Cut::Read))),
+    ] {
+        check_enforced(row, expected);
+    }
+    // A handler is not ended but marked, once, and the mark goes when it goes on.
+    let prepared = prepare(&[HONEST, due(Handling, at(10_000))]);
+    assert_eq!(enforce(&prepared.board, NOW, None).stuck, [1]);
+    assert!(enforce(&prepared.board, NOW, None).stuck.is_empty(), "it is marked already");
+    assert_eq!((prepared.board.stuck(), prepared.cut()), (1, vec![]));
+    assert_eq!(prepared.occupants[1].enter(Writing, Tick::NEVER, NOW), None);
+    assert_eq!(prepared.board.stuck(), 0);
+}
+
+#[test]
+fn seats_are_taken_back_from_those_who_deserve_them_least() {
+    use Phase::{Body, Handling, Handshake, Head, Idle, Upgraded, Waiting, Writing};
+    let row = |name, phase, since| Row { name, phase, since, ..HONEST };
+    let newcomer = |name, phase, arrived| Row { arrived, served: 0, since: arrived, ..row(name, phase, 0) };
+    let idle = |name, client, since| Row { client, ..row(name, Idle, since) };
+    let suspects = [
+        newcomer("silent for 50 ms", Head, 9_950),
+        newcomer("silent for 51 ms", Head, 9_949),
+        newcomer("shaking hands for 60 ms", Handshake, 9_940),
+        newcomer("just arrived", Head, 10_000),
+        row("heading for 250 ms", Head, 9_750),
+        row("heading for 251 ms", Head, 9_749),
+        Row { moved: 99, ..row("crawling", Body, 9_799) },
+        Row { moved: 101, ..row("walking", Body, 9_799) },
+        Row { moved: 1, moved_at: 7_999, ..row("unread for 2001 ms", Writing, 0) },
+    ];
+    let untouchable = [
+        row("handled", Handling, 0),
+        row("about to be handled", Waiting, 0),
+        row("speaking otherwise", Upgraded, 0),
+        Row { moved: 1, moved_at: 9_950, ..row("unread for 50 ms", Writing, 0) },
+        HONEST,
+    ];
+    let at_rest = [
+        idle("the crowd's youngest", 7, 9_990),
+        idle("the loner", 8, 1_000),
+        Row { client: 9, moved: 1, moved_at: 9_949, ..row("unread for 51 ms", Writing, 0) },
+        idle("the crowd's eldest", 7, 9_000),
+        Row { client: 7, moved: 1, moved_at: 8_000, ..row("the crowd's unread for 2000 ms", Writing, 0) },
+        Row { client: 7, ..row("the crowd's fourth", Handling, 0) },
+    ];
+    let all: Vec<Row> = suspects.iter().chain(&untouchable).chain(&at_rest).copied().collect();
+    let in_order = [
+        "unread for 2001 ms",
+        "heading for 251 ms",
+        "crawling",
+        "shaking hands for 60 ms",
+        "silent for 51 ms",
+        "the crowd's unread for 2000 ms",
+        "the crowd's eldest",
+        "the crowd's youngest",
+        "the loner",
+        "unread for 51 ms",
+    ];
+    for count in 0..=in_order.len() {
+        check_evicted(&all, count, &in_order[..count]);
+    }
+    check_evicted(&all, 100, &in_order);
+    check_evicted(&untouchable, 100, &[]);
+    // Among equals the longest idle goes.
+    let equals = [("young", 1, 9_000), ("old", 2, 5_000), ("middle", 3, 7_000)];
+    let equals = equals.map(|(name, client, since)| Row { client, ..row(name, Idle, since) });
+    check_evicted(&equals, 2, &["old", "middle"]);
+}
+
+#[test]
+fn a_claim_holds_until_the_tenant_leaves_and_gives_way_only_to_stronger_ones() {
+    use Claim::{DrainDeadline, Evicted, Overdue, Shutdown, TooSlow};
+    for (phase, claims, expected) in [
+        (Phase::Idle, [Evicted, Evicted], [true, false]),
+        (Phase::Idle, [Evicted, Shutdown], [true, false]),
+        (Phase::Head, [Overdue, Evicted], [true, false]),
+        (Phase::Head, [Overdue, Overdue], [true, false]),
+        (Phase::Writing, [Overdue, Overdue], [true, true]),
+        (Phase::Writing, [TooSlow, Overdue], [true, true]),
+        (Phase::Writing, [Evicted, Overdue], [true, true]),
+        (Phase::Idle, [Shutdown, Overdue], [true, true]),
+        (Phase::Idle, [Evicted, DrainDeadline], [true, true]),
+        (Phase::Handling, [DrainDeadline, DrainDeadline], [true, false]),
+        (Phase::Handling, [DrainDeadline, Overdue], [true, false]),
+    ] {
+        let prepared = prepare(&[Row { phase, ..HONEST }]);
+        let claimed = claims.map(|claim| {
+            let view = prepared.board.views().next().expect("it is taken");
+            prepared.board.claim(&view, claim)
+        });
+        assert_eq!(claimed, expected, "{phase} {claims:?}");
+        let holds = claims[usize::from(expected[1])];
+        assert_eq!(prepared.occupants[0].enter(Phase::Writing, Tick::NEVER, NOW), Some(holds));
+        assert_eq!(prepared.board.evicting(), usize::from(holds == Evicted));
+        drop(prepared.occupants);
+        assert_eq!(prepared.board.evicting(), 0);
+    }
+}
+
+#[test]
+fn a_view_shows_what_the_tenant_wrote_and_nothing_of_the_last_one() {
+    let clock = Clock::manual();
+    let board = Arc::new(Board::new(2));
+    let sit = |client| {
+        let tenant = Tenant { peer: "192.0.2.1:80".parse().ok(), client, lifeline: None };
+        board.sit(1, tenant, clock.now(), clock.now().after(millis(5)))
+    };
+    let occupant = sit(1);
+    occupant.count_request();
+    occupant.enter(Phase::Body, Tick::NEVER, clock.now());
+    clock.advance(millis(7));
+    occupant.progress(3, clock.now());
+    occupant.progress(4, clock.now());
+    occupant.extend(at(100));
+    let view = board.views().next().expect("it is taken");
+    assert_eq!((view.number, view.phase, view.claim, view.stuck), (1, Phase::Body, None, false));
+    assert_eq!((view.since, view.deadline), (at(0), at(100)));
+    assert_eq!((view.moved, view.moved_at, view.served, view.client), (7, at(7), 1, 1));
+    assert_eq!(board.peer(1), "192.0.2.1:80".parse().ok());
+
+    drop(occupant);
+    assert_eq!((board.views().count(), board.peer(1)), (0, None));
+    let next = sit(2);
+    let fresh = board.views().next().expect("it is taken");
+    assert_eq!((fresh.phase, fresh.arrived, fresh.deadline), (Phase::Head, at(7), at(12)));
+    assert_eq!((fresh.moved, fresh.served, fresh.client), (0, 0, 2));
+    assert!(!board.claim(&view, Claim::Evicted), "it was meant for somebody else");
+    assert_eq!((next.claim(), board.evicting()), (None, 0));
+    assert!(board.claim(&fresh, Claim::Evicted), "without a lifeline there is still a word");
+    assert_eq!(next.claim(), Some(Claim::Evicted));
+}
