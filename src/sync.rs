@@ -57,7 +57,7 @@ mod product {
 /// the rest.
 #[cfg(loom)]
 mod model {
-    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub use loom::thread::Builder;
     use std::collections::VecDeque;
     use std::ops::{Deref, DerefMut};
@@ -67,7 +67,7 @@ mod model {
 
     const ENDS_THE_MODEL: &str = "loom ends a model at its first panic, so nothing is poisoned";
 
-    /// A mutex that, like parking_lot's, does not poison.
+    /// A mutex that does not poison.
     #[derive(Debug, Default)]
     pub struct Mutex<T>(loom::sync::Mutex<T>);
 

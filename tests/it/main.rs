@@ -6,3 +6,4 @@ mod encode;
 mod head;
 mod house;
 mod settings;
+mod threads;
