@@ -3,9 +3,11 @@
 //! [`SETTINGS`] is where a limit gets its name, its bounds and its help; flags, environment variables and the help
 //! text are made from it.
 
+mod network;
 mod settings;
 mod value;
 
+pub use network::{AddressSource, Network};
 pub use settings::{Group, SETTINGS, Setting};
 
 use crate::error::Error;
@@ -52,6 +54,16 @@ pub struct Config {
     pub max_buffered: usize,
     /// Requests a client may make. `None` is off, and the default of the library; the built-in application has 30/60s.
     pub rate_limit: Option<Rate>,
+    /// Refusals of a client past which it is refused for longer and longer. `None` is off, and the default of the library;
+    /// the built-in application has 10/60s.
+    pub throttle: Option<Rate>,
+
+    /// Hosts that are served; others get 421. Empty, the default, serves any.
+    pub allow_hosts: Vec<String>,
+    /// Peers whose word on a client's address counts. Default none.
+    pub trusted_proxies: Vec<Network>,
+    /// Where that word is read. Default nowhere: the peer is the client.
+    pub client_ip_from: AddressSource,
 
     /// Bytes of one request's body. Default 1 MiB.
     pub max_body: u64,
@@ -98,6 +110,10 @@ impl Default for Config {
             queue_wait: Duration::from_millis(500),
             max_buffered: 256 << 20,
             rate_limit: None,
+            throttle: None,
+            allow_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            client_ip_from: AddressSource::Peer,
             max_body: 1 << 20,
             max_path: 255,
             max_request_line: 8 << 10,
@@ -128,6 +144,13 @@ impl Config {
         for setting in SETTINGS {
             (setting.set)(&mut scratch, &(setting.show)(self))
                 .map_err(|problem| Error::Setting { name: setting.name, problem })?;
+        }
+        if self.client_ip_from != AddressSource::Peer && self.trusted_proxies.is_empty() {
+            let unix = self.bind.iter().any(|address| address.starts_with("unix:"));
+            if !unix {
+                let problem = "nobody is trusted to send it; name the proxies with --trusted-proxy".into();
+                return Err(Error::Setting { name: "client-ip-from", problem });
+            }
         }
         if self.max_request_line > self.max_head {
             return Err(self.conflict("max-request-line", "max-head"));

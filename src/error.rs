@@ -217,6 +217,12 @@ impl Refusal {
     pub const PATH: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "unsafe path");
     /// The client has made as many requests as it may for now.
     pub const TOO_MANY_REQUESTS: Refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate limit");
+    /// The client has been refused too often lately.
+    pub const THROTTLED: Refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "throttled");
+    /// The request names a host that is not served here.
+    pub const OTHER_HOST: Refusal = Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host not on the list");
+    /// The method is not on the list.
+    pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
     pub const PANIC: Refusal = Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "handler panicked");
 }

@@ -33,7 +33,7 @@
 //! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
 //! | 2 | [`http1`]: bytes in, bytes out · `message`: [`Request`], [`Response`], [`Body`] |
 //! | 1 | [`threads`]: semaphore, pool, lobby, board, table · [`config`]: every limit |
-//! | 0 | [`error`] · [`clock`] · `sync` |
+//! | 0 | [`error`] · [`clock`] · [`sanitize`] · `sync` |
 //!
 //! # Features
 //!
@@ -60,6 +60,7 @@ mod message;
 pub mod monitor;
 #[cfg(not(loom))]
 pub mod net;
+pub mod sanitize;
 #[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]
@@ -73,7 +74,8 @@ pub use error::{CloseReason, Error, Refusal};
 pub use service::{JsonError, check_json};
 #[cfg(not(loom))]
 pub use {
-    guard::{Exchange, Guard, RateLimit, SecurityHeaders},
+    config::{AddressSource, Network},
+    guard::{ClientIdentity, Exchange, Guard, RateLimit, SecurityHeaders, Throttle, Validate},
     message::{Body, ClientKey, IntoResponse, Request, RequestId, Response, Transport, Upgraded},
     net::Stream,
     server::{DrainReport, Server},

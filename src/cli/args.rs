@@ -5,9 +5,11 @@
 
 use super::Failure;
 use crate::config::{Config, Rate, SETTINGS};
+use crate::guard::SecurityHeaders;
 use ::log::Level;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command, value_parser};
+use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ pub(super) enum Invocation {
 /// Everything that can be said about how to serve.
 pub(super) struct Options {
     pub(super) config: Config,
+    pub(super) headers: SecurityHeaders,
     pub(super) log_file: Option<PathBuf>,
     pub(super) log_level: Level,
     /// Variables that look like settings and are none.
@@ -72,27 +75,44 @@ fn variable(name: &str) -> String {
 /// A variable holds one value, or, where a flag may be repeated, several with commas between them.
 fn split(name: &str, value: OsString) -> Vec<OsString> {
     match value.to_str() {
-        Some(text) if name == "bind" => text.split(',').map(OsString::from).collect(),
+        // A field's value may have commas of its own.
+        Some(text) if LISTS.contains(&name) && name != "header" => {
+            text.split(',').map(OsString::from).collect()
+        }
         _ => vec![value],
     }
 }
 
+/// Flags that may be repeated.
+const LISTS: [&str; 5] = ["bind", "allow-host", "trusted-proxy", "header", "no-header"];
+
 /// Every name that is a flag and a variable.
 fn names() -> impl Iterator<Item = &'static str> {
-    ["bind", "log-file", "log-level"].into_iter().chain(SETTINGS.iter().map(|setting| setting.name))
+    LISTS
+        .into_iter()
+        .chain(["client-ip-from", "log-file", "log-level"])
+        .chain(SETTINGS.iter().map(|setting| setting.name))
 }
 
 impl Default for Options {
     fn default() -> Self {
         // The library leaves rate limiting to its user; the built-in application has the article's.
         let rate_limit = Some(Rate { count: 30, span: Duration::from_secs(60) });
-        let config = Config { rate_limit, ..Config::default() };
-        Options { config, log_file: None, log_level: Level::Info, unknown: Vec::new() }
+        let throttle = Some(Rate { count: 10, span: Duration::from_secs(60) });
+        let config = Config { rate_limit, throttle, ..Config::default() };
+        Options {
+            config,
+            headers: SecurityHeaders::new(),
+            log_file: None,
+            log_level: Level::Info,
+            unknown: Vec::new(),
+        }
     }
 }
 
 impl Options {
-    /// Takes the values given for a name: one, but for `bind`.
+    /// Takes the values given for a name: one, but for the lists, where the first takes the place of what was there
+    /// before and the others join it.
     fn set(&mut self, name: &str, values: Vec<OsString>) -> Result<(), String> {
         for (index, value) in values.into_iter().enumerate() {
             if name == "log-file" {
@@ -104,9 +124,22 @@ impl Options {
                 if value.is_empty() {
                     return Err("an empty address; write HOST:PORT or unix:PATH".into());
                 }
-                // The first takes the place of what was there before, the others join it.
                 self.config.bind.truncate(index);
                 self.config.bind.push(value);
+            } else if name == "allow-host" {
+                self.config.allow_hosts.truncate(index);
+                self.config.allow_hosts.push(value);
+            } else if name == "trusted-proxy" {
+                self.config.trusted_proxies.truncate(index);
+                self.config.trusted_proxies.push(value.parse()?);
+            } else if name == "client-ip-from" {
+                self.config.client_ip_from = value.parse()?;
+            } else if name == "header" {
+                let (name, value) = field(&value)?;
+                self.headers = self.headers.clone().with(name, value);
+            } else if name == "no-header" {
+                let name = field_name(&value)?;
+                self.headers = self.headers.clone().without(&name);
             } else if name == "log-level" {
                 self.log_level = value.parse().map_err(|_| {
                     format!("'{value}' is no level; permitted: error, warn, info, debug, trace")
@@ -117,6 +150,17 @@ impl Options {
         }
         Ok(())
     }
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("no colon; write 'Name: value'")?;
+    let value =
+        value.trim().parse().map_err(|_| "a character no field value can have; write 'Name: value'")?;
+    Ok((field_name(name)?, value))
+}
+
+fn field_name(text: &str) -> Result<HeaderName, String> {
+    text.trim().parse().map_err(|_| format!("'{text}' is no field name; write letters, digits and hyphens"))
 }
 
 fn bad(source: &str, problem: &str) -> Failure {
@@ -135,6 +179,19 @@ fn command() -> Command {
     };
     let bind = "Address to listen on, repeatable: HOST:PORT or unix:PATH";
     let level = "What is logged: error, warn, info, debug or trace";
+    let from = "Where a trusted proxy's word on the client is read: peer, x-forwarded-for or forwarded";
+    let guards = [
+        flag("allow-host", "NAME", "Host that is served, repeatable; with any, others get 421", ""),
+        flag("trusted-proxy", "CIDR", "Peers whose word on the client's address counts, repeatable", ""),
+        flag("client-ip-from", "SOURCE", from, "peer"),
+        flag("header", "FIELD", "'Name: value' on every response, repeatable", ""),
+        flag("no-header", "NAME", "Standing field that is left out, repeatable", ""),
+    ]
+    .map(|argument| {
+        let repeatable = LISTS.contains(&argument.get_id().as_str());
+        let action = if repeatable { ArgAction::Append } else { ArgAction::Set };
+        argument.action(action).help_heading("Clients and fields")
+    });
     let own = [
         flag("bind", "ADDR", bind, &defaults.config.bind.join(", ")).short('b').action(ArgAction::Append),
         flag("log-file", "FILE", "Append the log to FILE, besides standard error", ""),
@@ -150,13 +207,14 @@ fn command() -> Command {
         .about("A hardened HTTP/1.1 server on plain threads: serves the built-in application")
         .after_help(AFTER_HELP)
         .args(own)
+        .args(guards)
         .args(table)
 }
 
 const AFTER_HELP: &str = "\
 Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
 Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
-SELVEDGE_BIND takes several addresses, with commas between them.
+SELVEDGE_BIND and its like take several values, with commas between them; SELVEDGE_HEADER takes one field.
 SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
 Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 ";

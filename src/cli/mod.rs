@@ -14,6 +14,7 @@ use self::args::Invocation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
+use crate::guard::SecurityHeaders;
 use crate::monitor::Monitor;
 use crate::server::Server;
 use crate::service::article;
@@ -54,7 +55,7 @@ fn serve() -> Result<ExitCode, Failure> {
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen()?;
     let shortage = descriptors::raise(&config);
-    let server = start(config.clone())?;
+    let server = start(config.clone(), options.headers)?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     say(banner::text(&config, &listening, shortage));
 
@@ -66,10 +67,10 @@ fn serve() -> Result<ExitCode, Failure> {
 }
 
 /// The built-in application behind the limits of `config`.
-fn start(config: Config) -> Result<Server, Error> {
+fn start(config: Config, headers: SecurityHeaders) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
     let application = article::application(&monitor);
-    let mut builder = Server::builder().monitor(monitor);
+    let mut builder = Server::builder().monitor(monitor).security_headers(headers);
     for address in &config.bind {
         builder = builder.bind(address)?;
     }

@@ -3,12 +3,16 @@
 //! A guard admits a request, before its body is read, or refuses it; and it seals responses, refusals of any kind
 //! included, because all of them leave by one door.
 
+mod client;
 mod headers;
 mod rate_limit;
+mod throttle;
 mod validate;
 
+pub use client::ClientIdentity;
 pub use headers::SecurityHeaders;
 pub use rate_limit::RateLimit;
+pub use throttle::Throttle;
 pub use validate::Validate;
 
 use crate::clock::Tick;

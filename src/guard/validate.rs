@@ -1,31 +1,95 @@
-//! The policy on paths.
+//! What a request must look like to be let in: its path, its host, its method.
 //!
 //! The article refuses paths longer than 255 and those that contain the two characters `..`, which lets `%2e%2e` pass
 //! and refuses `/a..b`. We decode once and judge segments.
 
 use super::{Exchange, Guard};
 use crate::error::Refusal;
+use crate::message::Response;
+use http::{HeaderValue, Method, StatusCode, header};
 
-/// Refuses paths that are too long or that, decoded, climb or hold what no path may.
+/// Refuses paths that are too long or that, decoded, climb or hold what no path may; and, where there are lists, hosts
+/// and methods that are not on them.
+///
+/// ```
+/// use selvedge::{Method, Validate};
+///
+/// let policy = Validate::new(255).allow_hosts(["example.org"]).allow_methods([Method::GET, Method::HEAD]);
+/// # let _ = policy;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Validate {
     max_path: usize,
+    /// In lower case; empty permits all.
+    hosts: Vec<String>,
+    /// Empty permits all.
+    methods: Vec<Method>,
 }
 
 impl Validate {
-    /// Paths of up to `max_path` bytes, as they are sent, without the query.
+    /// Paths of up to `max_path` bytes, as they are sent, without the query; any host and method.
     pub fn new(max_path: usize) -> Self {
-        Validate { max_path }
+        Validate { max_path, hosts: Vec::new(), methods: Vec::new() }
+    }
+
+    /// Only these hosts, compared without case and port; others get 421 (RFC 9110 §15.5.20). A page that makes a
+    /// browser send requests to this server under another name (DNS rebinding) then gets nothing.
+    #[must_use]
+    pub fn allow_hosts<H: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.hosts.extend(hosts.into_iter().map(|host| host.as_ref().to_ascii_lowercase()));
+        self
+    }
+
+    /// Only these methods; others get 405 with Allow.
+    #[must_use]
+    pub fn allow_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods.extend(methods);
+        self
+    }
+
+    /// A request of HTTP/1.0 may name no host at all; it is on no list then.
+    fn permits_host(&self, authority: Option<&str>) -> bool {
+        let host = authority.map(without_port).unwrap_or_default();
+        self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 }
 
 impl Guard for Validate {
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        let path = exchange.request().path().as_bytes();
+        let request = exchange.request();
+        let path = request.path().as_bytes();
         if path.len() > self.max_path {
             return Err(Refusal::PATH_TOO_LONG);
         }
-        if is_safe(path) { Ok(()) } else { Err(Refusal::PATH) }
+        if !is_safe(path) {
+            return Err(Refusal::PATH);
+        }
+        if !self.permits_host(request.authority()) {
+            return Err(Refusal::OTHER_HOST);
+        }
+        if !self.methods.is_empty() && !self.methods.contains(request.method()) {
+            return Err(Refusal::OTHER_METHOD);
+        }
+        Ok(())
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        let refused = exchange.refusal().is_some_and(|refusal| refusal == Refusal::OTHER_METHOD);
+        // Of two policies, the one that has a list refused it.
+        if refused && !self.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let allow: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+            if let Ok(allow) = HeaderValue::from_str(&allow.join(", ")) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+        }
+    }
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        // The colons within brackets belong to an IPv6 address.
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
     }
 }
 

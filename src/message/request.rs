@@ -8,7 +8,7 @@ use std::any::Any;
 use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A request: its head, where it came from, and its body.
 ///
@@ -20,6 +20,7 @@ pub struct Request {
     pub(crate) id: RequestId,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) client: ClientKey,
+    pub(crate) client_address: Option<IpAddr>,
     pub(crate) incoming: Incoming,
     headers: OnceCell<HeaderMap>,
     uri: OnceCell<Uri>,
@@ -69,6 +70,7 @@ impl Request {
             id: RequestId::default(),
             peer,
             client,
+            client_address: peer.map(|peer| peer.ip()),
             incoming: Incoming::None,
             headers: OnceCell::new(),
             uri: OnceCell::new(),
@@ -76,9 +78,18 @@ impl Request {
         }
     }
 
+    /// Takes out the fields with names that `named` knows, as if they had not been sent.
+    pub(crate) fn forget_fields(&mut self, named: impl Fn(&[u8]) -> bool) {
+        let message = self.input.message();
+        self.head.fields.retain(|field| !named(field.name.of(message)));
+        self.headers.take();
+    }
+
     /// Forgets everything of the request but the bytes of the buffer.
     pub(crate) fn clear(&mut self) {
         self.head.clear();
+        self.client = self.peer.into();
+        self.client_address = self.peer.map(|peer| peer.ip());
         self.incoming = Incoming::None;
         self.headers.take();
         self.uri.take();
@@ -156,6 +167,11 @@ impl Request {
     /// The address at the other end of the connection; `None` on a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// The client's address: the peer's, or what trusted proxies say it is. `None` if nobody knows.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
     }
 
     /// What counts as one client.

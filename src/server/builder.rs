@@ -8,7 +8,7 @@ use super::shared::{RequestIds, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{Guard, Guards, RateLimit, SecurityHeaders, Validate};
+use crate::guard::{ClientIdentity, Guard, Guards, RateLimit, SecurityHeaders, Throttle, Validate};
 use crate::monitor::Monitor;
 use crate::net::Listener;
 use crate::service::Handler;
@@ -127,9 +127,14 @@ impl Builder {
 
 /// The server's own guards, then the embedder's.
 fn all_guards(config: &Config, headers: SecurityHeaders, others: Vec<Box<dyn Guard>>) -> Guards {
-    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(Validate::new(config.max_path))];
+    let validate = Validate::new(config.max_path).allow_hosts(&config.allow_hosts);
+    let identity = ClientIdentity::new(config.client_ip_from, config.trusted_proxies.clone());
+    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(validate), Box::new(identity)];
     if let Some(rate) = config.rate_limit {
         guards.push(Box::new(RateLimit::new(rate.count, rate.span)));
+    }
+    if let Some(rate) = config.throttle {
+        guards.push(Box::new(Throttle::new(rate.count, rate.span)));
     }
     guards.extend(others);
     Guards::new(guards)

@@ -119,6 +119,7 @@ fn help() {
         let default = match setting.name {
             // The built-in application's, where the library has none.
             "rate-limit" => "30/60s".to_owned(),
+            "throttle" => "10/60s".to_owned(),
             _ => (setting.show)(&Config::default()),
         };
         let flag = format!("--{} <{}>", setting.name, setting.value_name);

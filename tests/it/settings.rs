@@ -57,6 +57,8 @@ const ROWS: &[(&str, &str, Result<&str, &str>)] = &[
     ("stack-size", "4KiB", Err("64KiB to 64MiB")),
     ("max-stand-ins", "0", Ok("0")),
     ("max-stand-ins", "5000", Err("0 to 4096")),
+    ("throttle", "5/30s", Ok("5/30s")),
+    ("throttle", "0/30s", Err("permitted")),
     ("max-in-flight", "1", Ok("1")),
     ("max-in-flight", "0", Err("1 to 65536")),
     ("max-queued", "0", Ok("0")),

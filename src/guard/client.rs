@@ -1,0 +1,148 @@
+//! Who is asking, when others ask on their behalf.
+//!
+//! The article takes the client's address from `X-Forwarded-For` whoever sends it, so that everybody is whoever they
+//! say, and every limit is off for the price of one field. Here the peer is the client, unless the peer is a proxy the
+//! operator trusts; then one field, the one the operator names, is read from its end towards its beginning, because
+//! every proxy appends: the first address that is not a trusted proxy's is the client's. What stands before it was said
+//! by the client itself.
+
+use super::{Exchange, Guard};
+use crate::config::{AddressSource, Network};
+use crate::error::Refusal;
+use crate::message::{ClientKey, Request};
+use std::net::{IpAddr, SocketAddr};
+
+/// Proxies on the way that are walked back at most. More are not believed.
+const MAX_HOPS: usize = 32;
+
+/// Finds the client behind trusted proxies, and takes away what others claim about it: fields that say where a request
+/// comes from reach handlers only if a trusted proxy sent them.
+///
+/// Over a Unix socket the peer is trusted, because only programs that the file's permissions admit can connect there.
+///
+/// ```
+/// use selvedge::{AddressSource, ClientIdentity};
+///
+/// let identity = ClientIdentity::new(AddressSource::XForwardedFor, vec!["10.0.0.0/8".parse()?]);
+/// # let _ = identity;
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    source: AddressSource,
+    trusted: Vec<Network>,
+}
+
+/// Fields that say where a request comes from. Those that begin with `x-forwarded-` are meant too.
+const CLAIMS: [&str; 4] = ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip"];
+
+impl ClientIdentity {
+    /// Reads `source` when the peer is in one of the `trusted` networks.
+    pub fn new(source: AddressSource, trusted: Vec<Network>) -> Self {
+        ClientIdentity { source, trusted }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+
+    /// The client's address as the trusted proxies tell it; `None` if there is none to be had.
+    fn find(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.peer().map(|peer| peer.ip());
+        let name = match self.source {
+            AddressSource::Peer => return peer,
+            AddressSource::XForwardedFor => "x-forwarded-for",
+            AddressSource::Forwarded => "forwarded",
+        };
+        let hops: Vec<Hop<'_>> = request
+            .head
+            .fields(request.input.message())
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+            .flat_map(|(_, value)| elements(value))
+            .map(
+                |element| {
+                    if self.source == AddressSource::Forwarded { for_of(element) } else { Hop(element) }
+                },
+            )
+            .collect();
+        let mut client = peer;
+        for hop in hops.iter().rev().take(MAX_HOPS) {
+            // An address that cannot be read, or hides itself, ends the walk at the last one that was known.
+            let Some(address) = hop.address() else { break };
+            client = Some(address);
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+impl Guard for ClientIdentity {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        let request = exchange.request_mut();
+        let trusted =
+            self.source != AddressSource::Peer && request.peer().is_none_or(|peer| self.trusts(peer.ip()));
+        if trusted {
+            if let Some(address) = self.find(request) {
+                request.client = ClientKey::from(address);
+                request.client_address = Some(address);
+            }
+        } else {
+            request.forget_fields(is_claim);
+        }
+        Ok(())
+    }
+}
+
+fn is_claim(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+        || CLAIMS.iter().any(|claim| name.eq_ignore_ascii_case(claim.as_bytes()))
+}
+
+/// One proxy's word on where it had the request from.
+struct Hop<'a>(&'a [u8]);
+
+impl Hop<'_> {
+    /// The address, with or without a port; IPv6 bare or in brackets. `unknown` and `_hidden` have none.
+    fn address(&self) -> Option<IpAddr> {
+        let text = std::str::from_utf8(self.0).ok()?.trim_matches([' ', '\t']);
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        bare.parse::<IpAddr>()
+            .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
+            .map(|address| address.to_canonical())
+            .ok()
+    }
+}
+
+/// The members of a comma-separated list; a comma within a quoted string separates nothing.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(value, b',')
+}
+
+fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |&byte| {
+        let separates = byte == separator && !quoted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    })
+}
+
+/// The `for` parameter of an element of Forwarded (RFC 7239 §4), without its quotes; empty if there is none.
+fn for_of(element: &[u8]) -> Hop<'_> {
+    let node = split(element, b';').find_map(|pair| {
+        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(b"for").then_some(value)
+    });
+    let node = node.unwrap_or_default();
+    // A node name has nothing in it that would have to be escaped.
+    Hop(node.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(node))
+}

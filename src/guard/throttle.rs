@@ -1,0 +1,130 @@
+//! Longer and longer refusals for those who keep being refused.
+//!
+//! The article lets a client that made too many requests sleep on its thread, longer each time: whoever wants to stop the
+//! server has only to ask for that often enough. Nobody sleeps here. A client that has been refused too often is refused
+//! without further ado for a while, each while twice as long as the one before, and is told how long.
+
+use super::{Exchange, Guard};
+use crate::clock::Tick;
+use crate::config::Rate;
+use crate::error::Refusal;
+use crate::message::{ClientKey, Response};
+use crate::service::is_probe;
+use crate::threads::{Entry, Table};
+use http::StatusCode;
+use std::time::Duration;
+
+/// Clients remembered at once. Those being refused do not make room; if all at hand are, a newcomer is not counted.
+const CAPACITY: usize = 65_536;
+const SHARDS: usize = 64;
+/// The first while.
+const SHORTEST: Duration = Duration::from_secs(10);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Refuses clients for a while that were refused, or failed to prove who they are, more often than a number of times in
+/// a window: answers of 401, 403 and 429 count.
+///
+/// What is refused in that while does not count, so that nobody locks himself out for ever by asking; and for each
+/// window in which nothing counted, the next while is one step shorter.
+///
+/// ```
+/// use selvedge::Throttle;
+/// use std::time::Duration;
+///
+/// let throttle = Throttle::new(10, Duration::from_secs(60));
+/// # let _ = throttle;
+/// ```
+#[derive(Debug)]
+pub struct Throttle {
+    rate: Rate,
+    clients: Table<ClientKey, Record>,
+}
+
+/// What a client has against it.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// Times it was refused since `since`.
+    strikes: u32,
+    since: Tick,
+    /// How often the while has been doubled.
+    level: u32,
+    refused_until: Tick,
+    window: Duration,
+}
+
+impl Throttle {
+    /// Refuses who was refused more than `strikes` times within `window`.
+    pub fn new(strikes: u32, window: Duration) -> Self {
+        Throttle { rate: Rate { count: strikes, span: window }, clients: Table::new(CAPACITY, SHARDS) }
+    }
+
+    /// How long `client` is still to be refused at `now`, if it is.
+    pub fn check(&self, client: ClientKey, now: Tick) -> Result<(), Duration> {
+        let wait =
+            self.clients.get(&client, now, |record| record.refused_until.since(now)).unwrap_or_default();
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
+    }
+
+    /// Notes that `client` was refused at `now`.
+    pub fn strike(&self, client: ClientKey, now: Tick) {
+        let Rate { count, span } = self.rate;
+        let fresh =
+            || Record { strikes: 0, since: now, level: 0, refused_until: Tick::default(), window: span };
+        // Without room for another one, all at hand are being refused: this one waits for its turn.
+        let _ = self.clients.upsert(client, now, fresh, |record| record.strike(now, count));
+    }
+}
+
+impl Record {
+    fn strike(&mut self, now: Tick, allowed: u32) {
+        let quiet = now.since(self.since.max(self.refused_until));
+        if quiet >= self.window {
+            let windows = quiet.as_micros() / self.window.as_micros().max(1);
+            self.level = self.level.saturating_sub(u32::try_from(windows).unwrap_or(u32::MAX));
+            (self.strikes, self.since) = (0, now);
+        }
+        self.strikes += 1;
+        if self.strikes > allowed {
+            self.refused_until = now.after(span_of(self.level));
+            self.level += 1;
+            (self.strikes, self.since) = (0, self.refused_until);
+        }
+    }
+
+    /// When all of it will be forgotten: the level falls by one each window.
+    fn forgotten(&self) -> Tick {
+        self.since.max(self.refused_until).after(self.window.saturating_mul(self.level + 1))
+    }
+}
+
+fn span_of(level: u32) -> Duration {
+    SHORTEST.saturating_mul(1 << level.min(16)).min(LONGEST)
+}
+
+impl Entry for Record {
+    fn expires(&self) -> Tick {
+        self.forgotten()
+    }
+
+    fn is_protected(&self, now: Tick) -> bool {
+        self.refused_until > now
+    }
+}
+
+impl Guard for Throttle {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        if is_probe(exchange.request()) {
+            return Ok(());
+        }
+        self.check(exchange.client(), exchange.now()).map_err(|wait| Refusal::THROTTLED.retry_after(wait))
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        let counts = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+        let by_us = exchange.refusal().is_some_and(|refusal| refusal.reason == Refusal::THROTTLED.reason);
+        if counts.contains(&response.status()) && !by_us {
+            self.strike(exchange.client(), exchange.now());
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Guards: who the client is, which requests are let in, and how refusals grow.
+
+use crate::support::{Client, builder, ms, request, serve};
+use proptest::prelude::*;
+use selvedge::clock::{Clock, Tick};
+use selvedge::config::{AddressSource, Network, Rate};
+use selvedge::sanitize::{escape_header, escape_html, strip};
+use selvedge::{ClientKey, Method, RateLimit, Request, Throttle, Validate};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+fn key(address: &str) -> ClientKey {
+    address.parse::<IpAddr>().expect("an address").into()
+}
+
+fn networks(texts: &[&str]) -> Vec<Network> {
+    texts.iter().map(|text| text.parse().expect("a network")).collect()
+}
+
+/// What a request with `fields` from 127.0.0.1 is found to come from, and how many fields about that reach the handler.
+fn check_identity(source: AddressSource, trusted: &[&str], fields: &str, client: &str, left: usize) {
+    let handler = |request: &mut Request| {
+        let claims = request.headers().keys().filter(|name| name.as_str().contains("forwarded")).count();
+        let address = request.client_address().expect("a TCP peer");
+        format!("{address} {} {claims}", request.client())
+    };
+    let configure = |config: &mut selvedge::Config| {
+        config.client_ip_from = source;
+        config.trusted_proxies = networks(trusted);
+    };
+    // Whom nobody trusts cannot be asked, which the configuration says; the guard must hold all the same.
+    let server = serve(
+        |config| {
+            configure(config);
+            if trusted.is_empty() {
+                config.bind = vec!["unix:/nowhere".into()];
+            }
+        },
+        handler,
+    );
+    let mut connection = Client::connect(&server);
+    let answer = connection.ask(format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+    let key = key(client);
+    assert_eq!(answer.text(), format!("{client} {key} {left}"), "{source:?} {trusted:?} {fields:?}");
+    // What one request said does not stick to the connection.
+    let answer = connection.get("/");
+    assert_eq!(answer.text(), "127.0.0.1 127.0.0.1 0", "after {fields:?}");
+}
+
+#[test]
+fn the_client_behind_proxies() {
+    use AddressSource::{Forwarded, Peer, XForwardedFor};
+    const LOOPBACK: &[&str] = &["127.0.0.0/8"];
+    const CHAIN: &[&str] = &["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"];
+    let rows: &[(AddressSource, &[&str], &str, &str, usize)] = &[
+        (Peer, &[], "", "127.0.0.1", 0),
+        // Spoofed: nobody is trusted, or not this peer; the claims do not reach the handler.
+        (Peer, LOOPBACK, "X-Forwarded-For: 192.0.2.1\r\n", "127.0.0.1", 0),
+        (XForwardedFor, &["10.0.0.0/8"], "X-Forwarded-For: 192.0.2.1\r\n", "127.0.0.1", 0),
+        (XForwardedFor, &[], "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n", "127.0.0.1", 0),
+        (Forwarded, &["127.0.0.2"], "Forwarded: for=192.0.2.1\r\n", "127.0.0.1", 0),
+        // One proxy.
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1", 1),
+        (XForwardedFor, LOOPBACK, "X-FORWARDED-FOR:192.0.2.1\r\n", "192.0.2.1", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 192.0.2.1:4711\r\n", "192.0.2.1", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: ::ffff:192.0.2.1\r\n", "192.0.2.1", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: [2001:db8::7]:443\r\n", "2001:db8::7", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7", 1),
+        // Walked from the right: what stands left of the first stranger was said by the stranger.
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n", "192.0.2.1", 1),
+        (XForwardedFor, CHAIN, "X-Forwarded-For: 203.0.113.9, 192.0.2.1, 10.1.2.3\r\n", "192.0.2.1", 1),
+        (XForwardedFor, CHAIN, "X-Forwarded-For: 192.0.2.1, 2001:db8::5, 10.1.2.3\r\n", "192.0.2.1", 1),
+        (XForwardedFor, CHAIN, "X-Forwarded-For: 10.0.0.1, 10.1.2.3\r\n", "10.0.0.1", 1),
+        // Two lines are one list.
+        (XForwardedFor, CHAIN, "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 10.1.2.3\r\n", "192.0.2.1", 1),
+        // What cannot be read ends the walk.
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 192.0.2.1, nonsense\r\n", "127.0.0.1", 1),
+        (XForwardedFor, CHAIN, "X-Forwarded-For: 192.0.2.1,, 10.1.2.3\r\n", "10.1.2.3", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: 192.0.2.1/24\r\n", "127.0.0.1", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For:\r\n", "127.0.0.1", 1),
+        // The other field is nobody's word.
+        (XForwardedFor, LOOPBACK, "Forwarded: for=192.0.2.1\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "X-Forwarded-For: 192.0.2.1\r\n", "127.0.0.1", 1),
+        // RFC 7239.
+        (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.60;proto=http;by=203.0.113.43\r\n", "192.0.2.60", 1),
+        (Forwarded, LOOPBACK, "Forwarded: For=\"[2001:db8:cafe::17]:4711\"\r\n", "2001:db8:cafe::17", 1),
+        (Forwarded, LOOPBACK, "Forwarded: by=1.2.3.4; FOR = \"192.0.2.43:47011\"\r\n", "192.0.2.43", 1),
+        (Forwarded, CHAIN, "Forwarded: for=192.0.2.43, for=10.1.2.3\r\n", "192.0.2.43", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.43, for=unknown\r\n", "127.0.0.1", 1),
+        (Forwarded, CHAIN, "Forwarded: for=_hidden, for=10.1.2.3\r\n", "10.1.2.3", 1),
+        (Forwarded, LOOPBACK, "Forwarded: by=\"a,for=203.0.113.9\";for=192.0.2.1\r\n", "192.0.2.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: by=\"a\\\",for=203.0.113.9\";for=192.0.2.1\r\n", "192.0.2.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: proto=https\r\n", "127.0.0.1", 1),
+    ];
+    for (source, trusted, fields, client, left) in rows {
+        check_identity(*source, trusted, fields, client, *left);
+    }
+}
+
+#[test]
+fn networks_hold_what_begins_alike() {
+    let rows = [
+        ("10.0.0.0/8", "10.255.0.1", true),
+        ("10.0.0.0/8", "11.0.0.0", false),
+        ("10.9.9.9/8", "10.0.0.1", true),
+        ("0.0.0.0/0", "203.0.113.1", true),
+        ("0.0.0.0/0", "::1", false),
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.0/31", "::ffff:192.0.2.1", true),
+        ("2001:db8::/32", "2001:db8:ffff::1", true),
+        ("2001:db8::/32", "2001:db9::", false),
+        ("::/0", "2001:db8::1", true),
+        ("::1", "::1", true),
+    ];
+    for (network, address, held) in rows {
+        let network: Network = network.parse().expect("a network");
+        assert_eq!(network.contains(address.parse().expect("an address")), held, "{network} {address}");
+        assert_eq!(network.to_string().parse(), Ok(network), "it comes back");
+    }
+    for text in
+        ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "::/129", "10.0.0.0/8/8", "localhost"]
+    {
+        assert!(text.parse::<Network>().is_err_and(|problem| problem.contains("10.0.0.0/8")), "{text}");
+    }
+}
+
+/// The status of a request under a policy of two hosts and two methods.
+#[test]
+fn hosts_and_methods_on_lists() {
+    let policy = Validate::new(255)
+        .allow_hosts(["Example.org", "[::1]", "127.0.0.1"])
+        .allow_methods([Method::GET, Method::POST]);
+    let server = builder(|_| ()).guard(policy).serve(|_: &mut Request| "in").expect("it starts");
+    let rows = [
+        ("GET", "example.org", 200),
+        ("GET", "EXAMPLE.ORG:8000", 200),
+        ("GET", "[::1]", 200),
+        ("GET", "[::1]:80", 200),
+        ("GET", "127.0.0.1:1", 200),
+        ("GET", "example.org.evil.example", 421),
+        ("GET", "evil.example", 421),
+        ("GET", "example.org.", 421),
+        ("GET", "[::2]", 421),
+        ("POST", "example.org", 200),
+        ("DELETE", "example.org", 405),
+        ("get", "example.org", 405),
+    ];
+    for (method, host, status) in rows {
+        let answer = Client::connect(&server).ask(format!("{method} / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(answer.status, status, "{method} {host}");
+        assert_eq!(answer.field("allow"), (status == 405).then_some("GET, POST"), "{method} {host}");
+    }
+    let unnamed = Client::connect(&server).ask("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(unnamed.status, 421, "no host is on no list");
+}
+
+fn at(seconds: u64) -> Tick {
+    Tick::from_micros(seconds * 1_000_000)
+}
+
+#[test]
+fn refusals_grow_and_decay() {
+    let throttle = Throttle::new(2, Duration::from_secs(60));
+    let (client, other) = (key("192.0.2.1"), key("192.0.2.2"));
+    let wait = |now| throttle.check(client, now).err().map(|wait| wait.as_secs());
+    let strikes = |now, count| (0..count).for_each(|_| throttle.strike(client, now));
+    assert_eq!(wait(at(0)), None);
+    strikes(at(0), 2);
+    assert_eq!(wait(at(0)), None, "as often as is allowed");
+    strikes(at(1), 1);
+    assert_eq!((wait(at(1)), wait(at(6)), wait(at(11))), (Some(10), Some(5), None), "the first while");
+    assert_eq!(throttle.check(other, at(1)), Ok(()), "another client");
+    strikes(at(11), 3);
+    assert_eq!(wait(at(11)), Some(20), "twice as long");
+    strikes(at(31), 3);
+    assert_eq!(wait(at(31)), Some(40), "and again");
+    // Two quiet windows after its end take two steps back.
+    strikes(at(71 + 120), 3);
+    assert_eq!(wait(at(71 + 120)), Some(20));
+    strikes(at(100_000), 3);
+    assert_eq!(wait(at(100_000)), Some(10), "forgotten");
+}
+
+#[test]
+fn refusals_have_a_longest() {
+    let throttle = Throttle::new(1, Duration::from_secs(60));
+    let client = key("192.0.2.1");
+    let mut now = at(0);
+    let mut waits = Vec::new();
+    for _ in 0..100 {
+        throttle.strike(client, now);
+        throttle.strike(client, now);
+        let wait = throttle.check(client, now).expect_err("it was refused twice");
+        waits.push(wait.as_secs());
+        now = now.after(wait);
+    }
+    assert_eq!(&waits[..9], &[10, 20, 40, 80, 160, 320, 640, 900, 900]);
+    assert!(waits[9..].iter().all(|wait| *wait == 900));
+}
+
+/// On the wire: past the limit 429, past as many of those as are allowed 429 at once, with the time to wait; then
+/// service again.
+#[test]
+fn throttled_on_the_wire() {
+    let clock = Clock::manual();
+    let limits = |config: &mut selvedge::Config| {
+        config.rate_limit = Some(Rate { count: 3, span: Duration::from_secs(1) });
+        config.throttle = Some(Rate { count: 2, span: Duration::from_secs(60) });
+    };
+    let server = builder(limits).clock(clock.clone()).serve(|_: &mut Request| "in").expect("it starts");
+    let mut client = Client::connect(&server);
+    let mut statuses = |count| (0..count).map(|_| client.get("/").status).collect::<Vec<_>>();
+    assert_eq!(statuses(7), [200, 200, 200, 429, 429, 429, 429]);
+    clock.advance(ms(2000));
+    let answer = client.get("/");
+    assert_eq!(
+        (answer.status, answer.field("retry-after")),
+        (429, Some("8")),
+        "the limit alone would be over"
+    );
+    assert_eq!(client.get("/healthz").status, 200, "probes pass");
+    clock.advance(ms(8000));
+    assert_eq!(client.get("/").status, 200);
+    assert_eq!(client.ask(request("GET", "/")).status, 200);
+}
+
+/// A limit without bounds or locks, that can be read at a glance.
+struct NaiveLimit(VecDeque<u64>);
+
+impl NaiveLimit {
+    fn admits(&mut self, now: u64, count: usize, span: u64) -> bool {
+        self.0.retain(|admitted| now - admitted < span);
+        let admits = self.0.len() < count;
+        if admits {
+            self.0.push_back(now);
+        }
+        admits
+    }
+}
+
+proptest! {
+    /// Whatever the times, the limit admits just what the naive one does: never more than so many in any window.
+    #[test]
+    fn the_rate_limit_is_exact(steps in prop::collection::vec(0_u64..400, 1..200), count in 1_u32..8) {
+        let (span, client) = (1000, key("192.0.2.1"));
+        let limit = RateLimit::new(count, Duration::from_micros(span));
+        let mut naive = NaiveLimit(VecDeque::new());
+        let mut now = 0;
+        for step in steps {
+            now += step;
+            let admitted = limit.check(client, Tick::from_micros(now));
+            prop_assert_eq!(admitted.is_ok(), naive.admits(now, count as usize, span), "at {}", now);
+            if let Err(wait) = admitted {
+                let later = now + u64::try_from(wait.as_micros()).expect("short");
+                let oldest = *naive.0.front().expect("as many as are allowed");
+                prop_assert_eq!(later, oldest + span, "the wait is to the moment it frees up");
+            }
+        }
+    }
+
+    /// A network holds an address just where their first bits agree.
+    #[test]
+    fn networks_and_masks_agree(address in any::<u32>(), other in any::<u32>(), prefix in 0_u32..=32) {
+        let network: Network = format!("{}/{prefix}", IpAddr::from(address.to_be_bytes())).parse().expect("a network");
+        let same = (0..prefix).all(|bit| (address ^ other) & (1 << (31 - bit)) == 0);
+        prop_assert_eq!(network.contains(other.to_be_bytes().into()), same);
+    }
+
+    /// Escaped text has nothing left that a place could take for its own, and loses nothing.
+    #[test]
+    fn escaping_is_harmless_and_reversible(text in any::<String>()) {
+        let html = escape_html(&text);
+        prop_assert!(!html.contains(['<', '>', '"', '\'']));
+        let back = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+        prop_assert_eq!(back.replace("&amp;", "&"), text.clone());
+        let header = escape_header(&text);
+        prop_assert!(!header.chars().any(|char| char.is_control() && char != '\t'));
+        prop_assert!(selvedge::HeaderValue::from_str(&header).is_ok() || !header.is_ascii());
+        let stripped = strip(&text, 20);
+        prop_assert!(stripped.chars().count() <= 20 && !stripped.contains(['<', '>', '&', '\0', '\n']));
+    }
+}
+
+/// 64 threads that try 10,000 times each are admitted exactly as often as one would be.
+#[test]
+fn many_threads_share_one_limit() {
+    let limit = RateLimit::new(30, Duration::from_secs(60));
+    let (client, now) = (key("192.0.2.1"), at(1));
+    let admitted: usize = std::thread::scope(|scope| {
+        let tries = || (0..10_000).filter(|_| limit.check(client, now).is_ok()).count();
+        let threads: Vec<_> = (0..64).map(|_| scope.spawn(tries)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!(admitted, 30);
+}
+
+/// A million strangers do not set free who is limited, and are one client where they share a /64.
+#[test]
+fn strangers_free_nobody() {
+    let limit = RateLimit::new(2, Duration::from_secs(60));
+    let limited = key("192.0.2.1");
+    assert!(limit.check(limited, at(1)).is_ok() && limit.check(limited, at(1)).is_ok());
+    for number in 0..1_000_000_u32 {
+        let stranger = IpAddr::from((0x0a00_0000 | number).to_be_bytes());
+        assert!(limit.check(stranger.into(), at(2)).is_ok(), "stranger {number}");
+    }
+    assert!(limit.check(limited, at(3)).is_err());
+    assert!(limit.check(limited, at(61)).is_ok(), "the window is over");
+    let neighbours = ["2001:db8::1", "2001:db8::2:3", "2001:db8::ffff:ffff:ffff:ffff"].map(key);
+    assert_eq!(neighbours.map(|client| limit.check(client, at(4)).is_ok()), [true, true, false]);
+}
