@@ -32,6 +32,12 @@ impl Tick {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// The moment `span` earlier, or the one the clock was made at.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Tick {
+        Tick(self.0.saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+
     /// The moment `span` later, or [`Tick::NEVER`] if that is past the end of time.
     #[must_use]
     pub fn after(self, span: Duration) -> Tick {

@@ -145,8 +145,6 @@ refusals! {
     DISGUISED_FIELD = BAD_REQUEST, "framing field spelt with an underscore";
     /// No Host, two of them, or one that is no authority (RFC 9112 §3.2).
     HOST = BAD_REQUEST, "missing, repeated or malformed Host";
-    /// A Host that names another authority than an absolute target.
-    HOST_MISMATCH = BAD_REQUEST, "Host and target disagree";
     /// A request line longer than the limit.
     REQUEST_LINE_TOO_LONG = URI_TOO_LONG, "request line too long";
     /// A head longer than the limit.

@@ -179,7 +179,7 @@ fn command() -> Command {
     };
     let bind = "Address to listen on, repeatable: HOST:PORT or unix:PATH";
     let level = "What is logged: error, warn, info, debug or trace";
-    let from = "Where a trusted proxy's word on the client is read: peer, x-forwarded-for or forwarded";
+    let from = "Where they say it: peer, x-forwarded-for or forwarded";
     let guards = [
         flag("allow-host", "NAME", "Host that is served, repeatable; with any, others get 421", ""),
         flag("trusted-proxy", "CIDR", "Peers whose word on the client's address counts, repeatable", ""),
@@ -214,7 +214,7 @@ fn command() -> Command {
 const AFTER_HELP: &str = "\
 Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
 Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
-SELVEDGE_BIND and its like take several values, with commas between them; SELVEDGE_HEADER takes one field.
+SELVEDGE_BIND and its like take several values, with commas between them; SELVEDGE_HEADER takes one.
 SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
 Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 ";

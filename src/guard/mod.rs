@@ -18,6 +18,8 @@ pub use validate::Validate;
 use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Request, Response};
+use crate::service::Plan;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Filters requests and seals responses. Called by many threads at once.
 ///
@@ -62,11 +64,13 @@ pub struct Exchange {
     pub(crate) request: Request,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) now: Tick,
+    /// How the handler wants the request to be treated.
+    pub(crate) plan: Plan,
 }
 
 impl Exchange {
     pub(crate) fn new(request: Request) -> Self {
-        Exchange { request, refusal: None, now: Tick::default() }
+        Exchange { request, refusal: None, now: Tick::default(), plan: Plan::default() }
     }
 
     /// The request; blank if it was refused before its head was complete.
@@ -105,11 +109,25 @@ impl Guards {
 
     /// The first refusal, or none.
     pub(crate) fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        self.0.iter().try_for_each(|guard| guard.admit(exchange))
+        self.0.iter().try_for_each(|guard| {
+            let admitted = catch_unwind(AssertUnwindSafe(|| guard.admit(exchange)));
+            admitted.unwrap_or_else(|_| Err(panicked()))
+        })
     }
 
     /// Outermost last, so that the first guard has the last word.
     pub(crate) fn seal(&self, exchange: &Exchange, response: &mut Response) {
-        self.0.iter().rev().for_each(|guard| guard.seal(exchange, response));
+        for guard in self.0.iter().rev() {
+            // Responses are sealed on threads, such as the acceptor's, that must not end with a guard's panic; and what
+            // the other guards owe is owed all the same.
+            if catch_unwind(AssertUnwindSafe(|| guard.seal(exchange, response))).is_err() {
+                panicked();
+            }
+        }
     }
+}
+
+fn panicked() -> Refusal {
+    log::error!("a guard panicked");
+    Refusal::PANIC
 }

@@ -8,7 +8,6 @@ use crate::clock::Tick;
 use crate::config::Rate;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Response};
-use crate::service::is_probe;
 use crate::threads::{Entry, Table};
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::collections::VecDeque;
@@ -94,7 +93,7 @@ impl Entry for Window {
 
 impl Guard for RateLimit {
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        if is_probe(exchange.request()) {
+        if exchange.plan.probe {
             return Ok(());
         }
         self.check(exchange.client(), exchange.now())

@@ -9,7 +9,6 @@ use crate::clock::Tick;
 use crate::config::Rate;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Response};
-use crate::service::is_probe;
 use crate::threads::{Entry, Table};
 use http::StatusCode;
 use std::time::Duration;
@@ -114,7 +113,7 @@ impl Entry for Record {
 
 impl Guard for Throttle {
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        if is_probe(exchange.request()) {
+        if exchange.plan.probe {
             return Ok(());
         }
         self.check(exchange.client(), exchange.now()).map_err(|wait| Refusal::THROTTLED.retry_after(wait))

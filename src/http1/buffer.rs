@@ -30,24 +30,22 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Room for at least one more byte, and where there is none, for twice as many as before. `None` when `bound` bytes
-    /// have arrived and not been used up.
-    pub fn room(&mut self, bound: usize) -> Option<&mut [u8]> {
+    /// Room for at least `least` more bytes, or for as many as are left of `bound`, which is how many may have arrived
+    /// and not been used up. `None` when so many have.
+    pub fn room(&mut self, least: usize, bound: usize) -> Option<&mut [u8]> {
         let held = self.end - self.start;
-        if held >= bound {
-            return None;
-        }
-        if self.end == self.bytes.len() {
+        let least = least.min(bound.checked_sub(held).filter(|&left| left > 0)?);
+        if self.bytes.len() - self.end < least {
             if self.start > 0 {
                 self.bytes.copy_within(self.start..self.end, 0);
                 (self.start, self.end) = (0, held);
             }
-            if self.end == self.bytes.len() {
-                self.bytes.resize((self.bytes.len() * 2).max(INITIAL), 0);
+            if self.bytes.len() - held < least {
+                self.bytes.resize((self.bytes.len() * 2).max(INITIAL).max(held + least), 0);
             }
         }
-        let last = self.bytes.len().min(self.start + bound);
-        Some(&mut self.bytes[self.end..last])
+        let full = self.bytes.len().min(self.start + bound);
+        Some(&mut self.bytes[self.end..full])
     }
 
     /// Notes that `count` bytes have been put into the room.

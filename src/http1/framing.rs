@@ -69,9 +69,6 @@ impl<'b> Facts<'b> {
         match (self.host, authority) {
             (Unique::Absent, _) if version == Version::HTTP_10 => Ok(None),
             (Unique::Once(host), _) if !is_authority(host) => Err(Refusal::HOST),
-            (Unique::Once(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
-                Err(Refusal::HOST_MISMATCH)
-            }
             (Unique::Once(host), _) => Ok(Some(host)),
             (Unique::Absent | Unique::Repeated, _) => Err(Refusal::HOST),
         }

@@ -97,6 +97,15 @@ impl Head {
         self.fields.iter().map(|field| (field.name.of(buffer), field.value.of(buffer)))
     }
 
+    /// Gives every field called `name` another value.
+    fn replace(&mut self, buffer: &[u8], name: &[u8], value: Span) {
+        for field in &mut self.fields {
+            if field.name.of(buffer).eq_ignore_ascii_case(name) {
+                field.value = value;
+            }
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
@@ -259,7 +268,11 @@ impl Parser {
         }
 
         let host = facts.host(head.version, head.authority.map(|authority| authority.of(buffer)))?;
-        head.authority = head.authority.or(host.map(|host| Span::within(buffer, host)));
+        match head.authority {
+            // An absolute target's authority takes the place of what Host says (RFC 9112 §3.2.2).
+            Some(authority) => head.replace(buffer, b"host", authority),
+            None => head.authority = host.map(|host| Span::within(buffer, host)),
+        }
         head.framing = facts.framing(head.version)?;
         head.persistent = facts.persistent(head.version);
         head.expects_continue = facts.expects_continue(head.version)?;

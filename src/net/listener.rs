@@ -2,6 +2,7 @@
 
 use super::Stream;
 use crate::error::Error;
+use socket2::SockRef;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -13,6 +14,11 @@ use std::time::Duration;
 /// Connections the kernel holds until they are accepted. The system caps it (`net.core.somaxconn`); std's own 128 is
 /// filled by a short burst, and each connection past it waits a second to try again.
 const BACKLOG: i32 = 4096;
+
+/// Bytes of an answer the kernel takes beyond what the client's window admits. With its own bound of megabytes a writer
+/// sleeps until a third of that is free, and a client that reads slowly but steadily looks like one that does not read.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 128 << 10;
 
 /// How long to wait for a connection to ourselves, which only a broken network can delay.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -108,7 +114,7 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // On Linux the listener's option is inherited, which saves a system call for each connection.
+                // On Linux the listener's options are inherited, which saves a system call for each connection.
                 #[cfg(not(target_os = "linux"))]
                 stream.set_nodelay(true)?;
                 Ok((stream.into(), Some(peer)))
@@ -152,7 +158,7 @@ impl Listener {
             bound => bound,
         }
         .map_err(failed)?;
-        rustix::net::listen(&socket, BACKLOG).map_err(|problem| failed(problem.into()))?;
+        SockRef::from(&socket).listen(BACKLOG).map_err(failed)?;
         Ok(Listener { socket: Socket::Unix(socket), address: Address::Unix(path.into()) })
     }
 }
@@ -166,8 +172,11 @@ impl Drop for Listener {
 }
 
 fn prepare(listener: &TcpListener) -> io::Result<()> {
-    rustix::net::listen(listener, BACKLOG)?;
-    rustix::net::sockopt::set_tcp_nodelay(listener, true)?;
+    let socket = SockRef::from(listener);
+    socket.listen(BACKLOG)?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     Ok(())
 }
 

@@ -3,9 +3,13 @@
 use crate::message::Transport;
 use crate::sync::Arc;
 use crate::threads::{Cut, Lifeline};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+#[cfg(target_os = "linux")]
+use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 
 /// Bytes of a file that are copied at once, where the kernel does not move them.
@@ -33,6 +37,11 @@ impl Stream {
         Stream::Other(Box::new(duplex))
     }
 
+    /// Whether it can be cut, and does not block once it has been.
+    pub fn is_socket(&self) -> bool {
+        !matches!(self, Stream::Other(_))
+    }
+
     /// What cuts this connection from another thread.
     pub fn lifeline(&self) -> Option<Arc<dyn Lifeline>> {
         match self {
@@ -46,8 +55,7 @@ impl Stream {
     pub fn write_with_more_to_come(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(target_os = "linux")]
         if let Stream::Tcp(socket) = self {
-            use rustix::net::SendFlags;
-            return Ok(rustix::net::send(&**socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE)?);
+            return SockRef::from(&**socket).send_with_flags(bytes, libc::MSG_NOSIGNAL | libc::MSG_MORE);
         }
         self.write(bytes)
     }
@@ -58,10 +66,17 @@ impl Stream {
     /// small buffer.
     pub fn send_file(&mut self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
         #[cfg(target_os = "linux")]
-        match self {
-            Stream::Tcp(socket) => return Ok(rustix::fs::sendfile(&**socket, file, Some(offset), count)?),
-            Stream::Unix(socket) => return Ok(rustix::fs::sendfile(&**socket, file, Some(offset), count)?),
-            Stream::Other(_) => {}
+        {
+            let socket = match self {
+                Stream::Tcp(socket) => Some(SockRef::from(&**socket)),
+                Stream::Unix(socket) => Some(SockRef::from(&**socket)),
+                Stream::Other(_) => None,
+            };
+            if let (Some(socket), Ok(from)) = (socket, usize::try_from(*offset)) {
+                let sent = socket.sendfile(file, from, NonZeroUsize::new(count))?;
+                *offset += sent as u64;
+                return Ok(sent);
+            }
         }
         let mut block = vec![0; count.min(COPIED)];
         let read = std::os::unix::fs::FileExt::read_at(file, &mut block, *offset)?;

@@ -42,6 +42,10 @@ impl Acceptor {
         let monitor = self.admission.shared.monitor.clone();
         while !monitor.is_draining() {
             match self.listener.accept() {
+                // Who wakes the acceptor for the end is no guest any more.
+                Ok((stream, peer)) if monitor.is_draining() => {
+                    self.admission.refuse(stream, peer, Refusal::DRAINING, None);
+                }
                 Ok((stream, peer)) => {
                     monitor.note_accept(true);
                     self.pause = PAUSE;
@@ -70,7 +74,9 @@ impl Acceptor {
             log::warn!("cannot accept: {problem}; trying again");
             self.logged = Some(now);
         }
-        self.admission.evict_one();
+        if self.admission.evict_one() {
+            self.pause = PAUSE;
+        }
         self.refuse_with_spare();
         sleep(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -81,7 +87,7 @@ impl Acceptor {
         if self.spare.take().is_some()
             && let Ok((stream, peer)) = self.listener.accept_now()
         {
-            self.admission.refuse(stream, peer, Refusal::NO_DESCRIPTOR);
+            self.admission.refuse(stream, peer, Refusal::NO_DESCRIPTOR, None);
         }
         self.spare = spare();
     }
@@ -89,7 +95,7 @@ impl Acceptor {
     /// Who has connected before the listener closes is told, not reset.
     fn empty_backlog(&self) {
         while let Ok((stream, peer)) = self.listener.accept_now() {
-            self.admission.refuse(stream, peer, Refusal::DRAINING);
+            self.admission.refuse(stream, peer, Refusal::DRAINING, None);
         }
     }
 }

@@ -5,9 +5,10 @@ use super::refuse::PeerName;
 use super::shared::{Guest, Shared};
 use crate::clock::Tick;
 use crate::error::{CloseReason, Refusal};
+use crate::message::ClientKey;
 use crate::net::Stream;
 use crate::sync::{Arc, Builder, Condvar, Mutex};
-use crate::threads::{Arrival, Claim, Phase, Pool, PoolSettings, Seat, enforce, evict};
+use crate::threads::{Arrival, Claim, Mark, Phase, Pool, PoolSettings, Seat, Vacated, enforce, evict};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,8 @@ use std::time::Duration;
 const WATCH: Duration = Duration::from_millis(50);
 /// How often while somebody waits for a seat.
 const WATCH_CLOSELY: Duration = Duration::from_millis(5);
+/// How long after its arrival a connection that has not completed a head is spared by a shutdown.
+const NEWCOMER_GRACE: Duration = Duration::from_millis(100);
 /// How long a worker without a connection stays.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads beyond one for each seat.
@@ -64,13 +67,13 @@ impl Admission {
     pub(super) fn admit(&self, stream: Stream, peer: Option<SocketAddr>) {
         let shared = &self.shared;
         let Some(mark) = shared.tally.mark(peer.into()) else {
-            return self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS);
+            return self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS, None);
         };
         let now = shared.clock.now();
         match shared.lobby.arrive(Guest { stream, peer, mark, arrived: now }, now) {
             Arrival::Seated(seat, guest) => self.start(seat, guest),
             Arrival::Waiting => self.make_room(now),
-            Arrival::TurnedAway(guest) => self.refuse_guest(guest),
+            Arrival::TurnedAway(guest) => self.refuse_guest(guest, Refusal::NO_SEAT),
         }
     }
 
@@ -78,23 +81,32 @@ impl Admission {
     pub(super) fn serve_here(&self, stream: Stream, peer: Option<SocketAddr>) -> CloseReason {
         let shared = &self.shared;
         let Some(mark) = shared.tally.mark(peer.into()) else {
-            self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS);
+            self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS, None);
             return CloseReason::Refused(Refusal::TOO_MANY_CONNECTIONS.reason);
         };
         let guest = Guest { stream, peer, mark, arrived: shared.clock.now() };
         let Some(seat) = shared.lobby.sit_at_once() else {
-            self.refuse(guest.stream, peer, Refusal::NO_SEAT);
+            self.refuse_guest(guest, Refusal::NO_SEAT);
             return CloseReason::Refused(Refusal::NO_SEAT.reason);
         };
-        let reason = run(shared, seat.number(), guest);
-        if let Some((seat, guest)) = seat.pass_on() {
+        let (reason, vacated) = run(shared, seat.number(), guest);
+        let next = seat.pass_on();
+        drop(vacated);
+        if let Some((seat, guest)) = next {
             self.start(seat, guest);
         }
         reason
     }
 
-    pub(super) fn refuse(&self, stream: Stream, peer: Option<SocketAddr>, refusal: Refusal) {
-        self.shared.farewells.refuse(&self.shared, stream, peer, refusal);
+    /// Refuses a connection without a worker; `mark` is what counts it, if it has been counted.
+    pub(super) fn refuse(
+        &self,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        refusal: Refusal,
+        mark: Option<Mark<ClientKey>>,
+    ) {
+        self.shared.farewells.refuse(&self.shared, stream, peer, refusal, mark);
     }
 
     /// Takes back a seat for somebody who needs one, if one deserves it.
@@ -107,9 +119,9 @@ impl Admission {
         self.ring();
     }
 
-    /// Frees a connection's resources under pressure, whoever needs them.
-    pub(super) fn evict_one(&self) {
-        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.config.min_rate);
+    /// Ends a connection for the sake of its descriptor, if one deserves it; says whether it did.
+    pub(super) fn evict_one(&self) -> bool {
+        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.config.min_rate) > 0
     }
 
     /// Starts the watchdog.
@@ -122,7 +134,7 @@ impl Admission {
     /// Refuses all who wait, and sends all home who are between requests. Nobody is admitted any more.
     pub(super) fn close(&self) {
         for guest in self.shared.lobby.close() {
-            self.refuse(guest.stream, guest.peer, Refusal::DRAINING);
+            self.refuse_guest(guest, Refusal::DRAINING);
         }
         self.send_home();
         self.pool.close();
@@ -144,7 +156,8 @@ impl Admission {
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        shared.monitor.set_overwhelmed(stuck > shared.config.max_stand_ins);
+        let bearable = shared.config.max_stand_ins.min(shared.config.max_in_flight - 1);
+        shared.monitor.set_overwhelmed(stuck > bearable);
         if shared.monitor.is_draining() {
             self.send_home();
         }
@@ -156,7 +169,7 @@ impl Admission {
 
     fn attend_lobby(&self, now: Tick) {
         for guest in self.shared.lobby.waited_out(now) {
-            self.refuse_guest(guest);
+            self.refuse_guest(guest, Refusal::NO_SEAT);
         }
         while let Some((seat, guest)) = self.shared.lobby.call_next() {
             let waiting = self.shared.lobby.waiting();
@@ -171,15 +184,17 @@ impl Admission {
 
     /// Claims every connection that is between requests, or has not completed the head of its first.
     fn send_home(&self) {
+        let now = self.shared.clock.now();
         for view in self.shared.board.views() {
-            if view.phase == Phase::Idle || (view.phase == Phase::Head && view.served == 0) {
+            let said_nothing = view.served == 0 && now.since(view.arrived) > NEWCOMER_GRACE;
+            if view.phase == Phase::Idle || (view.phase == Phase::Head && said_nothing) {
                 self.shared.board.claim(&view, Claim::Shutdown);
             }
         }
     }
 
-    fn refuse_guest(&self, guest: Guest) {
-        self.refuse(guest.stream, guest.peer, Refusal::NO_SEAT);
+    fn refuse_guest(&self, guest: Guest, refusal: Refusal) {
+        self.refuse(guest.stream, guest.peer, refusal, Some(guest.mark));
     }
 
     fn start(&self, seat: Seat<Guest>, guest: Guest) {
@@ -187,7 +202,7 @@ impl Admission {
             let arrived = guest.arrived;
             match self.shared.lobby.send_back(seat, guest, arrived) {
                 Ok(()) => self.make_room(self.shared.clock.now()),
-                Err(guest) => self.refuse(guest.stream, guest.peer, Refusal::DRAINING),
+                Err(guest) => self.refuse_guest(guest, Refusal::DRAINING),
             }
         }
     }
@@ -215,15 +230,17 @@ impl Admission {
 fn serve(shared: &Arc<Shared>, job: Job) {
     let Job { mut seat, mut guest } = job;
     loop {
-        run(shared, seat.number(), guest);
-        match seat.pass_on() {
+        let (_, vacated) = run(shared, seat.number(), guest);
+        let next = seat.pass_on();
+        drop(vacated);
+        match next {
             Some(next) => (seat, guest) = next,
             None => return,
         }
     }
 }
 
-fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> CloseReason {
+fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> (CloseReason, Option<Vacated>) {
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
     let served = catch_unwind(AssertUnwindSafe(|| {
@@ -231,8 +248,8 @@ fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> CloseReason {
         let end = connection.serve();
         connection.leave(&end)
     }));
-    let reason = served.unwrap_or(CloseReason::Panicked);
+    let (reason, vacated) = served.unwrap_or((CloseReason::Panicked, None));
     shared.monitor.note_close(reason);
     log::debug!("{} left: {reason}", PeerName(peer));
-    reason
+    (reason, vacated)
 }

@@ -6,6 +6,7 @@ use crate::error::CloseReason;
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Request, Response};
 use bytes::Bytes;
+use http::header::{CONNECTION, UPGRADE};
 use http::{Method, StatusCode, Version};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -24,6 +25,11 @@ impl Connection {
             log::error!("request {}: a handler answered with an interim status", self.exchange.request.id());
             response = Response::problem(StatusCode::INTERNAL_SERVER_ERROR);
         }
+        if response.upgrade.is_some() && !asks_for_upgrade(&self.exchange.request) {
+            let protocol = response.headers().get(UPGRADE).cloned();
+            response = Response::problem(StatusCode::UPGRADE_REQUIRED);
+            response.headers_mut().extend(protocol.map(|protocol| (UPGRADE, protocol)));
+        }
         self.shared.seal(&self.exchange, &mut response);
         let request = &self.exchange.request;
         let content = content_of(&mut response);
@@ -31,6 +37,7 @@ impl Connection {
         let keep = self.keeps(&response, length);
         let persistence = match (&response.upgrade, keep, request.version()) {
             (Some(_), ..) => Persistence::Upgrade,
+            (None, true, _) if response.status() == StatusCode::UPGRADE_REQUIRED => Persistence::Upgrade,
             (_, false, _) => Persistence::Close,
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,
@@ -61,7 +68,8 @@ impl Connection {
     /// Whether there will be another request.
     fn keeps(&self, response: &Response, length: Length) -> bool {
         let refused = self.exchange.refusal;
-        let others_wait = || self.shared.lobby.waiting() > 0 && self.served >= self.shared.config.fair_share;
+        let others_wait =
+            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.shared.config.fair_share;
         self.exchange.request.head.persistent
             && !response.close
             && !refused.is_some_and(|refusal| refusal.close)
@@ -196,6 +204,16 @@ impl Connection {
         }
         CloseReason::Upgraded.into()
     }
+}
+
+/// Whether the client may be answered with 101 (RFC 9110 §7.8): by GET, in HTTP/1.1, and having asked for it.
+fn asks_for_upgrade(request: &Request) -> bool {
+    let connection = request.header(CONNECTION.as_str()).unwrap_or_default();
+    let mut options = connection.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    *request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && request.header(UPGRADE.as_str()).is_some()
+        && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// The body as it would answer GET. 205 has none (RFC 9110 §15.3.6).

@@ -11,8 +11,11 @@ use crate::message::{ClientKey, Incoming, Response};
 use crate::monitor::Presence;
 use crate::service::Plan;
 use crate::sync::Arc;
-use crate::threads::{Claim, Mark, Permit, Phase, Tenant};
+use crate::threads::{Claim, Mark, Occupant, Permit, Phase, Tenant, Vacated};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Room for what is still missing of a head; small enough that what a fresh buffer has is enough.
+const ROOM: usize = 512;
 
 /// A connection that has a seat: a value of its own, which a thread runs.
 pub(super) struct Connection {
@@ -30,7 +33,7 @@ pub(super) struct Connection {
     /// What of the request at hand has not been read.
     pub(super) unread: Unread,
     /// What counts this connection, for as long as it lives.
-    _counted: (Mark<ClientKey>, Presence),
+    counted: (Mark<ClientKey>, Presence),
 }
 
 /// Why a request was not handled.
@@ -65,7 +68,7 @@ impl Connection {
             served: 0,
             message_len: 0,
             unread: Unread::Nothing,
-            _counted: (mark, shared.monitor.arrive()),
+            counted: (mark, shared.monitor.arrive()),
             shared: shared.clone(),
         }
     }
@@ -114,11 +117,13 @@ impl Connection {
                 self.wire.enter(Phase::Idle, config.keep_alive);
                 phase = Some(Phase::Idle);
             }
-            if let Some(claim) = self.wire.occupant.claim() {
-                return Err(head_cut_short(Some(claim), started));
+            // A socket that was cut is asked once more: what came before is there to be read, and nothing blocks.
+            let cut = self.wire.occupant.claim().filter(|_| !self.wire.stream.is_socket());
+            if cut.is_some() {
+                return Err(head_cut_short(cut, started));
             }
             // There is room: the parser refuses a head before it fills the buffer.
-            let Some(room) = request.input.room(bound) else {
+            let Some(room) = request.input.room(ROOM, bound) else {
                 return Err(Stop::Refuse(Refusal::HEAD_TOO_LARGE));
             };
             let count = self.wire.receive(room).map_err(Stop::Close)?;
@@ -136,12 +141,15 @@ impl Connection {
         self.message_len = head.len;
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
+        let (handler, request) = (&self.shared.handler, &self.exchange.request);
+        let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
+        self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
         self.shared.guards.admit(&mut self.exchange)?;
-        let plan = self.shared.handler.plan(&self.exchange.request);
+        let plan = self.exchange.plan;
         let max_body = plan.max_body.unwrap_or(self.shared.config.max_body);
         let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.shared.limits())?;
         if has_body && !plan.streams {
-            self.read_body(decoder)?;
+            self.read_body(decoder, max_body)?;
             return self.handle(plan, None);
         }
         self.handle(plan, has_body.then_some(decoder))
@@ -163,11 +171,13 @@ impl Connection {
         let response = catch_unwind(AssertUnwindSafe(|| handler.handle(request)));
         drop(permit);
         self.take_body_back()?;
-        response.map_err(|_| {
-            self.shared.monitor.note_panic();
-            log::error!("request {}: the handler panicked", self.exchange.request.id());
-            Stop::Refuse(Refusal::PANIC)
-        })
+        response.map_err(|_| self.panicked("the handler"))
+    }
+
+    fn panicked(&self, what: &str) -> Stop {
+        self.shared.monitor.note_panic();
+        log::error!("request {}: {what} panicked", self.exchange.request.id());
+        Stop::Refuse(Refusal::PANIC)
     }
 
     fn acquire_permit(&self) -> Result<Permit, Stop> {
@@ -200,16 +210,18 @@ impl Connection {
     }
 
     /// Gives up the seat, and leaves to others what has to be waited for.
-    pub(super) fn leave(self, end: &End) -> CloseReason {
-        let Connection { shared, wire, .. } = self;
-        let reason =
-            if wire.occupant.claim() == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
+    pub(super) fn leave(self, end: &End) -> (CloseReason, Option<Vacated>) {
+        let Connection { shared, wire, counted, .. } = self;
+        let claim = wire.occupant.claim();
+        let reason = if claim == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
         let Wire { stream, occupant, .. } = wire;
-        drop(occupant);
+        let vacated = Arc::into_inner(occupant).map(Occupant::leave);
         if end.linger {
-            shared.farewells.bid(&shared.clock, stream, Vec::new());
+            let deaf =
+                matches!(claim, Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted | Claim::Shutdown));
+            shared.farewells.bid(&shared.clock, stream, Vec::new(), deaf, Some(counted.0));
         }
-        reason
+        (reason, vacated)
     }
 }
 
@@ -218,6 +230,7 @@ fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
     match claim {
         None if started => Stop::Close(CloseReason::Broken),
         None => Stop::Close(CloseReason::Client),
+        Some(Claim::Shutdown) if started => Stop::Refuse(Refusal::DRAINING),
         Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
         Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
         Some(Claim::Evicted) => Stop::Close(CloseReason::Evicted),

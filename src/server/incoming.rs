@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, End, Stop};
 use super::shared::Shared;
-use super::wire::Wire;
+use super::wire::retry;
 use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
@@ -13,6 +13,7 @@ use crate::threads::{Claim, Occupant, Permit, Phase, Share};
 use http::HeaderMap;
 use std::any::Any;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 /// Bytes of a body read at once.
 pub(super) const BLOCK: usize = 8 << 10;
@@ -32,10 +33,10 @@ pub(super) enum Unread {
 
 impl Connection {
     /// Reads a whole body into memory.
-    pub(super) fn read_body(&mut self, mut decoder: Decoder) -> Result<(), Stop> {
+    pub(super) fn read_body(&mut self, mut decoder: Decoder, max_body: u64) -> Result<(), Stop> {
         let mut share = self.shared.budget.share();
         let mut bytes = Vec::new();
-        self.receive_body(&mut decoder, |data| store(&mut bytes, data, &mut share))?;
+        self.receive_body(&mut decoder, |data| store(&mut bytes, data, max_body, &mut share))?;
         let trailers = decoder.trailers();
         self.exchange.request.incoming = Incoming::Buffered { bytes, trailers, _share: share };
         Ok(())
@@ -104,7 +105,7 @@ impl Connection {
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
             }
-            let Some(room) = request.input.room(head_len + BLOCK) else {
+            let Some(room) = request.input.room(BLOCK, head_len + BLOCK) else {
                 return Err(Refusal::BODY_INCOMPLETE.into());
             };
             let count = self.wire.receive(room).map_err(Stop::Close)?;
@@ -112,7 +113,7 @@ impl Connection {
             self.wire.note_received(count);
             match self.wire.occupant.claim() {
                 Some(claim) if count == 0 || !claim.spares_a_body() => return Err(body_cut_short(claim)),
-                None if count == 0 => return Err(Stop::Close(CloseReason::Broken)),
+                None if count == 0 => return Err(Refusal::BODY_INCOMPLETE.into()),
                 _ => {}
             }
         }
@@ -131,6 +132,8 @@ impl Connection {
             input,
             decoder,
             deadline,
+            waited: Duration::ZERO,
+            received: 0,
             permit,
             shared: self.shared.clone(),
             occupant: self.wire.occupant.clone(),
@@ -138,6 +141,7 @@ impl Connection {
             continue_due: request.head.expects_continue,
             trailers: None,
             failed: false,
+            refused: None,
         }));
     }
 
@@ -149,18 +153,13 @@ impl Connection {
         let Ok(loan) = source.into_any().downcast::<Loan>() else {
             return Err(Stop::Close(CloseReason::Broken));
         };
-        let Loan { stream, input, decoder, failed, .. } = *loan;
+        let Loan { stream, input, decoder, failed, refused, .. } = *loan;
         self.wire.stream = stream;
         self.unread = if failed || !decoder.is_done() { Unread::RestOfBody } else { Unread::Nothing };
         // Whatever was read past the body is the beginning of the next request.
         request.input.extend(input.message());
-        Ok(())
-    }
-}
-
-impl Wire {
-    fn note_received(&self, count: usize) {
-        self.occupant.progress(count, self.clock.now());
+        // Whatever the handler made of it: a body that was refused has no other answer.
+        refused.map_or(Ok(()), |refusal| Err(Stop::Refuse(refusal)))
     }
 }
 
@@ -171,6 +170,9 @@ struct Loan {
     input: Buffer,
     decoder: Decoder,
     deadline: Tick,
+    /// How long the client has been waited for, and the bytes that came: what the minimum rate is about.
+    waited: Duration,
+    received: u64,
     /// Given back while the client is waited for.
     permit: Option<Permit>,
     shared: Arc<Shared>,
@@ -179,6 +181,8 @@ struct Loan {
     continue_due: bool,
     trailers: Option<HeaderMap>,
     failed: bool,
+    /// Why no more of the body is to be had, if the client is to be told.
+    refused: Option<Refusal>,
 }
 
 impl Read for Loan {
@@ -198,7 +202,10 @@ impl Loan {
             let input = self.input.message();
             // No more than fits is decoded, so that nothing decoded has to be kept.
             let input = &input[..input.len().min(buffer.len())];
-            let step = self.decoder.decode(input).map_err(|refusal| io::Error::other(refusal.reason))?;
+            let step = match self.decoder.decode(input) {
+                Ok(step) => step,
+                Err(refusal) => return Err(self.refuse(refusal, io::ErrorKind::InvalidData)),
+            };
             let count = step.data.len();
             buffer[..count].copy_from_slice(&input[step.data]);
             self.input.advance(step.consumed);
@@ -215,27 +222,40 @@ impl Loan {
         Ok(0)
     }
 
+    /// What the handler is told, beside what the client will be.
+    fn refuse(&mut self, refusal: Refusal, kind: io::ErrorKind) -> io::Error {
+        self.refused = Some(refusal);
+        io::Error::new(kind, refusal.reason)
+    }
+
     /// Waits for more to arrive; the permit is somebody else's meanwhile.
     fn receive(&mut self) -> io::Result<()> {
         let had_permit = self.permit.take().is_some();
-        self.occupant.enter(Phase::Body, self.deadline, self.clock.now());
+        let began = self.clock.now();
+        let since = began.before(self.waited);
+        self.occupant.resume(Phase::Body, self.deadline, since, self.received, began);
         if std::mem::take(&mut self.continue_due) {
             self.stream.write_all(CONTINUE)?;
+            self.stream.flush()?;
         }
-        let room = self.input.room(BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
-        let count = self.stream.read(room)?;
+        let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
+        let count = retry(|| self.stream.read(room))?;
         self.input.filled(count);
         let now = self.clock.now();
+        self.waited = now.since(since);
+        self.received += count as u64;
         if self.occupant.claim().is_some_and(|claim| count == 0 || !claim.spares_a_body()) {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
         }
         if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
         }
         if had_permit {
             let deadline = now.after(self.shared.config.queue_wait);
+            self.occupant.enter(Phase::Waiting, deadline, now);
             let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
-            self.permit = Some(waited.map_err(|_| io::Error::other(Refusal::OVERLOADED.reason))?);
+            self.permit =
+                Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
         }
         let now = self.clock.now();
         self.occupant.enter(Phase::Handling, now.after(self.shared.config.handler_timeout), now);
@@ -255,10 +275,12 @@ impl Source for Loan {
 
 /// Keeps a piece of a body, if the budget has room for it. Memory grows with what has arrived, never with what was
 /// announced.
-fn store(bytes: &mut Vec<u8>, data: &[u8], share: &mut Share) -> Result<(), Refusal> {
+fn store(bytes: &mut Vec<u8>, data: &[u8], max_body: u64, share: &mut Share) -> Result<(), Refusal> {
     let free = bytes.capacity() - bytes.len();
     if free < data.len() {
-        let wanted = (data.len() - free).max(bytes.capacity()).max(data.len());
+        // Twice as much as before, but no more than the longest body that is let in can need.
+        let rest = usize::try_from(max_body).unwrap_or(usize::MAX).saturating_sub(bytes.capacity());
+        let wanted = (data.len() - free).max(bytes.capacity().min(rest));
         if !share.draw(wanted) || bytes.try_reserve_exact(free + wanted).is_err() {
             return Err(Refusal::NO_MEMORY);
         }
@@ -270,6 +292,7 @@ fn store(bytes: &mut Vec<u8>, data: &[u8], share: &mut Share) -> Result<(), Refu
 fn body_cut_short(claim: Claim) -> Stop {
     match claim {
         Claim::Overdue | Claim::TooSlow | Claim::Evicted => Stop::Refuse(Refusal::BODY_TIMEOUT),
-        Claim::Shutdown | Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
+        Claim::Shutdown => Stop::Refuse(Refusal::DRAINING),
+        Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
     }
 }

@@ -10,10 +10,10 @@ use crate::clock::{Clock, Tick};
 use crate::error::Refusal;
 use crate::guard::Exchange;
 use crate::http1::encode;
-use crate::message::Response;
+use crate::message::{ClientKey, Response};
 use crate::net::Stream;
 use crate::sync::{Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
-use crate::threads::{Hold, Latch};
+use crate::threads::{Hold, Latch, Mark};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,6 +22,8 @@ use std::time::Duration;
 const MAX_FAREWELLS: usize = 1024;
 /// How long a client may take to read its answer and close.
 const MAX_LINGER: Duration = Duration::from_secs(2);
+/// How long for one whose reading side was cut: its end cannot be seen.
+const DEAF_LINGER: Duration = Duration::from_millis(500);
 /// Bytes read and thrown away meanwhile.
 const MAX_DRAINED: usize = 256 << 10;
 /// How often the sockets are looked at.
@@ -45,8 +47,11 @@ struct Farewell {
     words: Vec<u8>,
     deadline: Tick,
     drained: usize,
+    /// Whether nothing that comes in can be read.
+    deaf: bool,
     finished: bool,
     _hold: Hold,
+    _mark: Option<Mark<ClientKey>>,
 }
 
 impl Farewells {
@@ -60,25 +65,41 @@ impl Farewells {
     }
 
     /// Refuses a connection that has no worker.
-    pub(super) fn refuse(&self, shared: &Shared, stream: Stream, peer: Option<SocketAddr>, refusal: Refusal) {
+    pub(super) fn refuse(
+        &self,
+        shared: &Shared,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+        refusal: Refusal,
+        mark: Option<Mark<ClientKey>>,
+    ) {
         shared.monitor.note_refusal();
         log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
-        self.bid(&shared.clock, stream, last_words(shared, peer, refusal));
+        self.bid(&shared.clock, stream, last_words(shared, peer, refusal), false, mark);
     }
 
-    /// Writes `words`, waits for the client to read them and to close, and closes.
-    pub(super) fn bid(&self, clock: &Clock, stream: Stream, words: Vec<u8>) {
+    /// Writes `words`, waits for the client to read them and to close, and closes. `deaf` is a stream whose reading side
+    /// was cut; `mark` is what counts the connection, for as long as it is here.
+    pub(super) fn bid(
+        &self,
+        clock: &Clock,
+        mut stream: Stream,
+        words: Vec<u8>,
+        deaf: bool,
+        mark: Option<Mark<ClientKey>>,
+    ) {
         if !stream.set_nonblocking() {
+            // Nobody can wait for such a stream but who brought it.
+            let _ = stream.write_all(&words).and_then(|()| stream.finish_writing());
             return;
         }
-        let mut farewell = Farewell {
-            stream,
-            words,
-            deadline: clock.now().after(MAX_LINGER),
-            drained: 0,
-            finished: false,
-            _hold: self.present.hold(),
-        };
+        let deadline = clock.now().after(if deaf { DEAF_LINGER } else { MAX_LINGER });
+        let hold = self.present.hold();
+        // With its reading side cut, whatever still comes in would be answered with a reset once the writing side is
+        // closed too: that one stays half open until its time is up.
+        let finished = deaf;
+        let mut farewell =
+            Farewell { stream, words, deadline, drained: 0, deaf, finished, _hold: hold, _mark: mark };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
         if farewell.write() {
@@ -157,7 +178,7 @@ impl Farewell {
         let mut block = [0; 8192];
         while self.drained < MAX_DRAINED {
             match self.stream.read(&mut block) {
-                Ok(0) => return false,
+                Ok(0) => return self.deaf,
                 Ok(count) => self.drained += count,
                 Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
                 Err(problem) => return problem.kind() == ErrorKind::WouldBlock,

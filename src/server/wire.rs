@@ -49,8 +49,12 @@ impl Wire {
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
     pub(super) fn receive(&mut self, room: &mut [u8]) -> Result<usize, CloseReason> {
-        let count = retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)?;
-        Ok(count)
+        retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)
+    }
+
+    /// Tells the board that a body moves.
+    pub(super) fn note_received(&self, count: usize) {
+        self.occupant.progress(count, self.clock.now());
     }
 
     /// Begins an answer.
@@ -71,11 +75,14 @@ impl Wire {
             });
             let count = self.judge(sent)?;
             rest = &rest[count..];
-            if !rest.is_empty() {
+            // An answer that leaves in one piece is over before anybody could ask how it is going.
+            let in_one_piece = self.written == 0 && rest.is_empty();
+            self.written += count as u64;
+            if !in_one_piece {
                 self.note_sent(count);
             }
         }
-        Ok(())
+        if more { Ok(()) } else { self.flush() }
     }
 
     /// Sends `len` bytes of `file` from `offset` on.
@@ -89,11 +96,17 @@ impl Wire {
                 Ok(0) => return Err(CloseReason::AnswerFailed),
                 sent => {
                     let count = self.judge(sent)?;
+                    self.written += count as u64;
                     self.note_sent(count);
                 }
             }
         }
-        Ok(())
+        self.flush()
+    }
+
+    /// Sockets hold nothing back; other streams may.
+    fn flush(&mut self) -> Result<(), CloseReason> {
+        retry(|| self.stream.flush()).map_err(|_| CloseReason::Broken)
     }
 
     /// Runs `produce`, which makes more of the answer: its time is not the client's.
@@ -103,7 +116,7 @@ impl Wire {
         let produced = produce();
         let now = self.clock.now();
         self.write_deadline = self.write_deadline.after(now.since(began));
-        self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        self.occupant.enter(Phase::Writing, self.answer_deadline(), now);
         produced
     }
 
@@ -128,17 +141,20 @@ impl Wire {
         }
     }
 
-    fn note_sent(&mut self, count: usize) {
-        self.written += count as u64;
+    fn note_sent(&self, count: usize) {
         self.occupant.progress(count, self.clock.now());
-        if let Some(rate) = self.min_rate {
-            self.occupant.extend(self.write_deadline.after(Duration::from_secs(self.written / rate)));
-        }
+        self.occupant.extend(self.answer_deadline());
+    }
+
+    /// When the answer is due: its bytes buy the time they take at the minimum rate.
+    fn answer_deadline(&self) -> Tick {
+        let bought = self.min_rate.map_or(0, |rate| self.written / rate);
+        self.write_deadline.after(Duration::from_secs(bought))
     }
 }
 
-/// Does it again for as long as a signal interrupts it: the one place that knows of that.
-fn retry<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+/// Does it again for as long as a signal interrupts it.
+pub(super) fn retry<R>(mut attempt: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match attempt() {
             Err(problem) if problem.kind() == ErrorKind::Interrupted => {}

@@ -41,13 +41,7 @@ impl Handler for Ready {
     }
 }
 
-/// Whether a request only asks how the server is. Limits let such requests pass: they cost as little as a refusal, and
-/// whoever watches over the server must not be told that it is unwell because it was asked too often.
-pub(crate) fn is_probe(request: &Request) -> bool {
-    matches!(request.path(), "/healthz" | "/readyz") || request.method().as_str() == "HEALTH"
-}
-
-const PLAN: Plan = Plan { streams: false, instant: true, max_body: None };
+const PLAN: Plan = Plan { streams: false, instant: true, probe: true, max_body: Some(0) };
 
 fn report(json: String) -> Response {
     Response::with_type("application/json", json).with_header("cache-control", "no-store")

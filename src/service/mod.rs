@@ -7,7 +7,6 @@ mod health;
 mod json;
 mod router;
 
-pub(crate) use health::is_probe;
 pub use health::{Health, Ready};
 #[cfg(feature = "json")]
 pub use json::{JsonError, check_json};
@@ -39,6 +38,9 @@ pub struct Plan {
     /// The handler returns at once and costs nothing, as a health check does: it needs no place among the requests in
     /// flight, and answers when all of them are taken.
     pub instant: bool,
+    /// It only asks how the server is: limits on rates neither count nor refuse it. Such a request costs as little as a
+    /// refusal, and whoever watches over the server must not be told that it is unwell because it was asked too often.
+    pub probe: bool,
     /// Bytes the body may have, in the place of the server's `max_body`.
     pub max_body: Option<u64>,
 }

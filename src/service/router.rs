@@ -73,6 +73,10 @@ impl Router {
         self
     }
 
+    fn methods_of<'a>(&'a self, route: &'a Route) -> Vec<&'a Method> {
+        route.handlers.iter().chain(&self.any_path).map(|(method, _)| method).collect()
+    }
+
     fn find(&self, request: &Request) -> Found<'_> {
         if let Some(handler) = handler_of(&self.any_path, request.method()) {
             return Found::Handler(handler);
@@ -81,12 +85,9 @@ impl Router {
             return Found::Nothing;
         };
         let as_get = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        handler_of(&route.handlers, request.method())
-            .or_else(|| handler_of(&route.handlers, as_get))
-            .map_or_else(
-                || Found::Methods(route.handlers.iter().map(|(method, _)| method).collect()),
-                Found::Handler,
-            )
+        let handler =
+            handler_of(&route.handlers, request.method()).or_else(|| handler_of(&route.handlers, as_get));
+        handler.map_or_else(|| Found::Methods(self.methods_of(route)), Found::Handler)
     }
 }
 

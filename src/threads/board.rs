@@ -75,6 +75,17 @@ struct Tenancy {
 pub struct Occupant {
     board: Arc<Board>,
     number: usize,
+    /// Whether the seat has been left already.
+    left: bool,
+}
+
+/// A seat that was just left. Until this is dropped, a tenant who was evicted counts as still on its way: whoever passes
+/// the seat on does that first, or somebody else would be evicted for the same guest.
+#[derive(Debug)]
+#[must_use = "it is kept until the seat has been passed on"]
+pub struct Vacated {
+    board: Arc<Board>,
+    word: Word,
 }
 
 /// A slot as it was at one moment.
@@ -123,7 +134,7 @@ impl Board {
         slot.client.store(tenant.client, Ordering::Relaxed);
         let began = Word::load(&slot.word).changes() + 1;
         *slot.tenancy.lock() = Some(Tenancy { began, tenant });
-        let occupant = Occupant { board: self.clone(), number };
+        let occupant = Occupant { board: self.clone(), number, left: false };
         occupant.enter(Phase::Head, deadline, now);
         occupant
     }
@@ -195,12 +206,17 @@ impl Board {
 impl Occupant {
     /// Begins `phase`, to be over by `deadline`, which must be in the future or never; returns the claim on this tenant, if there is one.
     pub fn enter(&self, phase: Phase, deadline: Tick, now: Tick) -> Option<Claim> {
+        self.resume(phase, deadline, now, 0, now)
+    }
+
+    /// Goes on with a phase that was interrupted: as if it had begun at `since`, with `moved` bytes moved.
+    pub fn resume(&self, phase: Phase, deadline: Tick, since: Tick, moved: u64, now: Tick) -> Option<Claim> {
         let slot = self.slot();
         // Readers take `moved` before `since`: a count that has been reset is then never set against an old beginning.
-        slot.since.store(now.as_micros(), Ordering::Relaxed);
+        slot.since.store(since.as_micros(), Ordering::Relaxed);
         slot.deadline.store(deadline.as_micros(), Ordering::Relaxed);
         slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
-        slot.moved.store(0, Ordering::Release);
+        slot.moved.store(moved, Ordering::Release);
         let (before, after) = Word::update(&slot.word, |word| word.entered(phase));
         if before.is_stuck() {
             self.board.stuck.fetch_sub(1, Ordering::Relaxed);
@@ -244,8 +260,14 @@ impl Occupant {
     }
 }
 
-impl Drop for Occupant {
-    fn drop(&mut self) {
+impl Occupant {
+    /// Leaves the seat.
+    pub fn leave(mut self) -> Vacated {
+        self.vacate()
+    }
+
+    fn vacate(&mut self) -> Vacated {
+        self.left = true;
         let slot = self.slot();
         // The lifeline goes first: with it goes the last other hold on the socket, which can then be closed.
         let tenancy = slot.tenancy.lock().take();
@@ -254,7 +276,21 @@ impl Drop for Occupant {
         if before.is_stuck() {
             self.board.stuck.fetch_sub(1, Ordering::Relaxed);
         }
-        self.board.forget(before);
+        Vacated { board: self.board.clone(), word: before }
+    }
+}
+
+impl Drop for Occupant {
+    fn drop(&mut self) {
+        if !self.left {
+            drop(self.vacate());
+        }
+    }
+}
+
+impl Drop for Vacated {
+    fn drop(&mut self) {
+        self.board.forget(self.word);
     }
 }
 

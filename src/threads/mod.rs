@@ -25,7 +25,7 @@ mod semaphore;
 mod table;
 mod tally;
 
-pub use board::{Board, Cut, Lifeline, Occupant, Tenant, View};
+pub use board::{Board, Cut, Lifeline, Occupant, Tenant, Vacated, View};
 pub use budget::{Budget, Share};
 pub use deadlines::{Enforced, MinimumRate, enforce};
 pub use eviction::evict;
