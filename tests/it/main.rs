@@ -1,9 +1,22 @@
 //! All integration tests, in one binary.
 
+mod admission;
+mod anchors;
+mod answers;
+mod api;
+mod article;
 mod body;
 mod cli;
+mod connection;
+mod elsewhere;
 mod encode;
+mod ends;
+mod errors;
+mod guards;
 mod head;
 mod house;
+mod in_flight;
 mod settings;
+mod streaming;
+mod support;
 mod threads;

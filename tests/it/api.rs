@@ -1,0 +1,216 @@
+//! The library as an embedder uses it: router, guards, limits of handlers and of rates.
+
+use crate::support::{Answer, Broken, Client, builder, ms, post, request, serve};
+use selvedge::clock::Clock;
+use selvedge::monitor::Monitor;
+use selvedge::service::Health;
+use selvedge::{
+    Exchange, Guard, Handler, HeaderName, HeaderValue, Method, Plan, RateLimit, Refusal, Request, Response,
+    Router, SecurityHeaders, StatusCode,
+};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[test]
+fn router() {
+    let router = Router::new()
+        .get("/", |_: &mut Request| "root")
+        .post("/", |request: &mut Request| request.body().to_ascii_uppercase().escape_ascii().to_string())
+        .get("/replaced", |_: &mut Request| "first")
+        .get("/replaced", |_: &mut Request| "last")
+        .on(Method::HEAD, "/head", |_: &mut Request| Response::new(StatusCode::NO_CONTENT))
+        .on(Method::DELETE, "/thing", |_: &mut Request| (StatusCode::ACCEPTED, "gone"))
+        .on_any_path(Method::from_bytes(b"PING").expect("a token"), |_: &mut Request| "pong");
+    let server = serve(|_| (), router);
+    let mut client = Client::connect(&server);
+    for (method, path, status, text, allow) in [
+        ("GET", "/", 200, "root", None),
+        ("GET", "/?q=/replaced", 200, "root", None),
+        ("GET", "/replaced", 200, "last", None),
+        ("DELETE", "/thing", 202, "gone", None),
+        ("PING", "/", 200, "pong", None),
+        ("PING", "/nowhere", 200, "pong", None),
+        ("OPTIONS", "/", 204, "", Some("GET, POST, PING, HEAD, OPTIONS")),
+        ("OPTIONS", "/thing", 204, "", Some("DELETE, PING, OPTIONS")),
+        ("OPTIONS", "*", 204, "", None),
+    ] {
+        let answer = client.ask(request(method, path));
+        assert_eq!((answer.status, answer.text()), (status, text), "{method} {path}");
+        assert_eq!(answer.field("allow"), allow, "{method} {path}");
+    }
+    for (method, path, status, allow) in [
+        ("GET", "/nowhere", 404, None),
+        ("GET", "//", 404, None),
+        ("GET", "/%72eplaced", 404, None),
+        ("OPTIONS", "/nowhere", 404, None),
+        ("PUT", "/", 405, Some("GET, POST, PING, HEAD, OPTIONS")),
+        ("get", "/", 405, Some("GET, POST, PING, HEAD, OPTIONS")),
+        ("GET", "/thing", 405, Some("DELETE, PING, OPTIONS")),
+    ] {
+        let answer = client.ask(request(method, path));
+        assert_eq!((answer.status, answer.field("allow")), (status, allow), "{method} {path}");
+    }
+    assert_eq!(client.ask(post("/", "hello")).text(), "HELLO");
+    // HEAD goes to GET, where it has no handler of its own.
+    for (path, status, length) in [("/", 200, Some("4")), ("/head", 204, None), ("/thing", 405, Some("97"))] {
+        client.send(request("HEAD", path));
+        let answer = client.answer_to_head();
+        assert_eq!((answer.status, answer.field("content-length")), (status, length), "{path}");
+    }
+}
+
+#[test]
+fn a_handler_sets_its_own_limit() {
+    struct Larger;
+    impl Handler for Larger {
+        fn handle(&self, request: &mut Request) -> Response {
+            Response::text(request.body().len().to_string())
+        }
+        fn plan(&self, request: &Request) -> Plan {
+            let max_body = (request.path() == "/large").then_some(100);
+            Plan { max_body, ..Plan::default() }
+        }
+    }
+    let server = serve(|config| config.max_body = 10, Larger);
+    for (path, length, status) in [("/", 10, 200), ("/", 11, 413), ("/large", 100, 200), ("/large", 101, 413)]
+    {
+        let answer = Client::connect(&server).ask(post(path, &"x".repeat(length)));
+        assert_eq!(answer.status, status, "{path} {length}");
+    }
+}
+
+/// Writes its name where it is asked, on the way in and on the way out.
+struct Named(&'static str, Arc<Mutex<Vec<String>>>);
+
+impl Guard for Named {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        self.1.lock().expect("whole").push(format!("{} in", self.0));
+        let mut seen = exchange.request().extensions().and_then(|all| all.get::<String>()).cloned();
+        seen.get_or_insert_default().push_str(self.0);
+        exchange.request_mut().extensions_mut().insert(seen.unwrap_or_default());
+        match exchange.request().header("x-refused-by") {
+            Some(name) if name == self.0.as_bytes() => {
+                let refusal = Refusal::new(StatusCode::IM_A_TEAPOT, "the secret cause");
+                Err(refusal.retry_after(Duration::from_millis(1500)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        self.1.lock().expect("whole").push(format!("{} out", self.0));
+        let told = exchange.refusal().map_or("none", |refusal| refusal.reason);
+        response.headers_mut().insert("x-sealed", HeaderValue::from_static(self.0));
+        response.headers_mut().insert("x-refusal", HeaderValue::from_static(told));
+    }
+}
+
+#[test]
+fn guards_admit_in_order_and_seal_everything() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let named = |name| Named(name, order.clone());
+    let server = builder(|config| config.header_timeout = ms(100))
+        .guard(named("a"))
+        .guard(named("b"))
+        .security_headers(
+            SecurityHeaders::new()
+                .with(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+        )
+        .serve(|request: &mut Request| {
+            request.extensions().and_then(|all| all.get::<String>()).cloned().unwrap_or_default()
+        })
+        .expect("it starts");
+    let passed = |answer: &Answer| {
+        assert_eq!(answer.field("x-sealed"), Some("a"), "{answer:?}");
+        std::mem::take(&mut *order.lock().expect("whole")).join(", ")
+    };
+    let mut client = Client::connect(&server);
+    let answer = client.get("/");
+    assert_eq!(answer.text(), "ab");
+    assert_eq!(passed(&answer), "a in, b in, b out, a out");
+
+    let refused_by = |name: &str| format!("GET / HTTP/1.1\r\nHost: a\r\nX-Refused-By: {name}\r\n\r\n");
+    for (name, way) in [("a", "a in, b out, a out"), ("b", "a in, b in, b out, a out")] {
+        let answer = client.ask(refused_by(name));
+        assert_eq!((answer.status, answer.field("retry-after")), (418, Some("2")));
+        assert_eq!(answer.field("x-refusal"), Some("the secret cause"));
+        assert!(!answer.text().contains("secret"));
+        assert_eq!(passed(&answer), way);
+    }
+    // What no guard let in, all of them seal.
+    for (sent, status) in
+        [("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HT", 408), ("GET /.. HTTP/1.1\r\nHost: a\r\n\r\n", 400)]
+    {
+        let answer = Client::connect(&server).ask(sent);
+        assert_eq!(answer.status, status);
+        assert_eq!(passed(&answer), "b out, a out");
+    }
+}
+
+#[test]
+fn a_guard_that_panics_costs_no_seat() {
+    struct Panics;
+    impl Guard for Panics {
+        fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+            if exchange.request().path() == "/panic" {
+                std::panic::resume_unwind(Box::new("the secret cause"));
+            }
+            Ok(())
+        }
+    }
+    let server = builder(|config| config.max_connections = 1).guard(Panics).serve(|_: &mut Request| "hello");
+    let server = server.expect("it starts");
+    for _ in 0..3 {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", "/panic"));
+        match client.read(false) {
+            Ok(answer) => assert_eq!(answer.status, 500),
+            broken => assert_eq!(broken, Err(Broken::Ended)),
+        }
+        assert_eq!(Client::connect(&server).get("/").status, 200);
+    }
+}
+
+#[test]
+fn rates_are_exact() {
+    let clock = Clock::manual();
+    let router = Router::new()
+        .get("/", |_: &mut Request| "hello")
+        .get("/healthz", Health(Monitor::new(clock.clone())))
+        .on_any_path(Method::from_bytes(b"HEALTH").expect("a token"), Health(Monitor::new(clock.clone())));
+    let server = builder(|_| ())
+        .clock(clock.clone())
+        .guard(RateLimit::new(3, Duration::from_secs(60)))
+        .serve(router)
+        .expect("it starts");
+    let mut client = Client::connect(&server);
+    let mut allowed = |expected: u16, wait: &str| {
+        let answer = client.get("/");
+        assert_eq!(answer.status, expected);
+        let wait = (expected == 429).then_some(wait);
+        assert_eq!(answer.field("retry-after"), wait);
+        let left = wait.map(|wait| format!("\"default\";r=0;t={wait}"));
+        assert_eq!(answer.field("ratelimit"), left.as_deref());
+        assert_eq!(answer.field("ratelimit-policy"), wait.map(|_| "\"default\";q=3;w=60"));
+        assert!(!answer.closes());
+        // Whoever watches over the server is not limited, and does not count.
+        assert_eq!(client.get("/healthz").status, 200);
+        assert_eq!(client.ask(request("HEALTH", "/any")).status, 200);
+    };
+    allowed(200, "");
+    clock.advance(Duration::from_secs(10));
+    allowed(200, "");
+    allowed(200, "");
+    allowed(429, "50");
+    clock.advance(Duration::from_millis(49_500));
+    allowed(429, "1");
+    // The window slides: the first falls out of it, then the others together.
+    clock.advance(Duration::from_millis(500));
+    allowed(200, "");
+    allowed(429, "10");
+    clock.advance(Duration::from_secs(10));
+    allowed(200, "");
+    allowed(200, "");
+    allowed(429, "50");
+    assert_eq!(server.monitor().counters().refused, 4);
+}

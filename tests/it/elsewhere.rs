@@ -1,0 +1,181 @@
+//! Connections that do not come from a TCP listener of the server's own.
+
+use crate::support::{Client, Gate, eventually, ms, post, request, serve};
+use selvedge::net::{Address, Listener};
+use selvedge::{CloseReason, Refusal, Request, Server, Stream};
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn connections_from_elsewhere() {
+    let server =
+        Server::builder().serve(|request: &mut Request| format!("{:?}", request.peer())).expect("it starts");
+    assert!(server.addresses().is_empty() && server.local_addr().is_none());
+    let closing = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+    // TCP, from a listener of one's own.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let (stream, peer) = listener.accept().expect("a connection");
+            server.serve_connection(stream, Some(peer))
+        });
+        let mut client = Client::to(address);
+        let peer = client.stream.local_addr().expect("an address");
+        assert_eq!(client.get("/").text(), format!("Some({peer})"));
+        client.send(closing);
+        assert_eq!(client.last_answer().status, 200);
+        assert_eq!(thread.join().expect("it returns"), CloseReason::Finished);
+    });
+
+    // A pair of Unix sockets.
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| server.serve_connection(theirs, None));
+        let mut client = Client::unix(ours);
+        assert_eq!(client.get("/").text(), "None");
+        drop(client);
+        assert_eq!(thread.join().expect("it returns"), CloseReason::Client);
+    });
+
+    // Memory, on this thread.
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let input = io::Cursor::new(request("GET", "/") + &post("/", "hello") + closing);
+    let reason = server.serve_connection(Stream::other(Duplex { input, said: said.clone() }), None);
+    assert_eq!(reason, CloseReason::Finished);
+    let said = said.lock().expect("whole").clone();
+    let mut client = Client::over(Duplex { input: io::Cursor::new(said), said: Arc::default() });
+    for _ in 0..3 {
+        assert_eq!(client.answer().text(), "None");
+    }
+    client.expect_end();
+}
+
+/// Something that reads and writes and is no socket. What is written is said when it is flushed.
+struct Duplex<I> {
+    input: io::Cursor<I>,
+    said: Arc<Mutex<Vec<u8>>>,
+}
+
+impl<I: AsRef<[u8]>> Read for Duplex<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buffer)
+    }
+}
+
+impl<I> Write for Duplex<I> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.said.lock().expect("whole").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What buffers its output, as streams of other protocols do, is flushed with every answer.
+#[test]
+fn answers_are_flushed() {
+    let server = Server::builder().serve(|_: &mut Request| "hello").expect("it starts");
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    thread::scope(|scope| {
+        let reader = theirs.try_clone().expect("a descriptor");
+        let buffered = Buffered { reader, writer: io::BufWriter::new(theirs) };
+        scope.spawn(|| server.serve_connection(Stream::other(buffered), None));
+        let mut client = Client::unix(ours);
+        client.stream.set_read_timeout(Some(ms(1000))).expect("a socket");
+        client.send(request("GET", "/"));
+        let answer = client.read(false);
+        client.stream.shutdown(std::net::Shutdown::Both).expect("open");
+        assert_eq!(answer.map(|answer| answer.status), Ok(200));
+    });
+}
+
+struct Buffered {
+    reader: UnixStream,
+    writer: io::BufWriter<UnixStream>,
+}
+
+impl Read for Buffered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Connections from elsewhere are refused like any other, with words.
+#[test]
+fn connections_from_elsewhere_find_no_seat() {
+    let gate = Gate::default();
+    let at_gate = gate.clone();
+    let server = serve(
+        |config| config.max_connections = 1,
+        move |_: &mut Request| {
+            at_gate.pass();
+            "hello"
+        },
+    );
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/"));
+    gate.wait_for(1);
+
+    let refused = CloseReason::Refused(Refusal::NO_SEAT.reason);
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    assert_eq!(server.serve_connection(theirs, None), refused);
+    assert_eq!(Client::unix(ours).last_answer().status, 503);
+
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let input = io::Cursor::new(request("GET", "/"));
+    assert_eq!(server.serve_connection(Stream::other(Duplex { input, said: said.clone() }), None), refused);
+    let said = said.lock().expect("whole").clone();
+    let mut other = Client::over(Duplex { input: io::Cursor::new(said), said: Arc::default() });
+    assert_eq!(other.last_answer().status, 503);
+    gate.open(1);
+    assert_eq!(client.answer().text(), "hello");
+}
+
+#[test]
+fn unix_sockets() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("elsewhere-{}.sock", std::process::id()));
+    let given = format!("unix:{}", path.display());
+    // What a server that was killed leaves behind is nobody's.
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a place to listen"));
+    assert!(path.exists());
+    let server = Server::builder()
+        .bind(&given)
+        .and_then(|builder| builder.bind("127.0.0.1:0"))
+        .and_then(|builder| builder.serve(|request: &mut Request| format!("{}", request.client())))
+        .expect("it starts");
+    assert_eq!(server.addresses()[0], Address::Unix(path.clone()));
+    let mut client = Client::unix(UnixStream::connect(&path).expect("it listens"));
+    assert_eq!(client.get("/").text(), "local");
+    assert_eq!(Client::connect(&server).get("/").text(), "127.0.0.1");
+    // What somebody listens on is not.
+    assert!(Listener::bind(&given).is_err());
+    assert_eq!(client.get("/").text(), "local");
+    let report = server.shutdown(Duration::from_secs(5));
+    assert!(report.cut.is_empty(), "{report}");
+    client.expect_end();
+    eventually("the socket is gone", || !path.exists());
+    // Neither is a file that is no socket.
+    std::fs::write(&path, "precious").expect("a place to write");
+    assert!(Listener::bind(&given).is_err());
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "precious");
+    let _ = std::fs::remove_file(path);
+}

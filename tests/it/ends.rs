@@ -1,0 +1,175 @@
+//! How a server ends, and what it has counted.
+
+use crate::support::{Client, Gate, PATIENCE, eventually, ms, post, request, serve};
+use selvedge::threads::Phase;
+use selvedge::{Config, Request, Server};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const NEVER: Duration = Duration::from_secs(60);
+
+fn gated(configure: impl FnOnce(&mut Config)) -> (Server, Gate) {
+    let gate = Gate::default();
+    let at_gate = gate.clone();
+    let handler = move |request: &mut Request| {
+        if request.path() == "/busy" {
+            at_gate.pass();
+        }
+        request.body().len().to_string()
+    };
+    (serve(configure, handler), gate)
+}
+
+fn draining(server: &Server) -> bool {
+    !server.monitor().is_ready()
+}
+
+#[test]
+fn what_is_being_served_is_finished() {
+    let (server, gate) = gated(|_| ());
+    let mut idle = Client::connect(&server);
+    assert_eq!(idle.get("/").status, 200);
+    let mut silent = Client::connect(&server);
+    let mut half = Client::connect(&server);
+    half.send("GET / HT");
+    let mut sending = Client::connect(&server);
+    sending.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(sending.answer().status, 100);
+    let mut busy = Client::connect(&server);
+    busy.send(request("GET", "/busy") + &request("GET", "/never"));
+    gate.wait_for(1);
+    eventually("all are here", || server.monitor().counters().active_connections == 5);
+
+    thread::scope(|scope| {
+        let first = scope.spawn(|| server.shutdown(NEVER));
+        // Those who are between requests are sent home at once.
+        idle.expect_end();
+        silent.expect_end();
+        assert_eq!(half.last_answer().status, 503);
+        assert!(draining(&server));
+        // A second call waits for the first; so does whoever only waits.
+        let second = scope.spawn(|| server.shutdown(NEVER));
+        let waits = scope.spawn(|| server.wait());
+        // The others are answered, and told that it was the last time.
+        let answer = sending.ask("0123456789");
+        assert_eq!((answer.text(), answer.closes()), ("10", true));
+        sending.expect_end();
+        assert!(!first.is_finished() && !second.is_finished() && !waits.is_finished());
+        gate.open(1);
+        assert!(busy.answer().closes());
+        busy.expect_end();
+
+        let report = first.join().expect("it returns");
+        assert_eq!((report.finished, report.cut.len()), (5, 0), "{report}");
+        assert!(report.took < PATIENCE, "{report}");
+        let again = second.join().expect("it returns");
+        assert_eq!((again.finished, again.cut.len()), (0, 0));
+        waits.join().expect("it returns");
+    });
+    // Nobody listens any more.
+    let address = server.local_addr().expect("it had one");
+    eventually("it does not listen", || std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn what_is_not_done_in_time_is_cut_and_named() {
+    let (server, gate) = gated(|_| ());
+    let mut sending = Client::connect(&server);
+    sending.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(sending.answer().status, 100);
+    let mut busy = Client::connect(&server);
+    busy.send(request("GET", "/busy"));
+    gate.wait_for(1);
+    let began = Instant::now();
+    let report = server.shutdown(ms(100));
+    assert!(began.elapsed() >= ms(100), "{:?}", began.elapsed());
+    assert_eq!((report.finished, report.cut.len()), (0, 2), "{report}");
+    for (client, phase) in [(&sending, Phase::Body), (&busy, Phase::Handling)] {
+        let peer = client.stream.local_addr().ok();
+        let cut = report.cut.iter().find(|cut| cut.peer == peer).expect("it is named");
+        assert_eq!(cut.phase, phase);
+        assert!(
+            report.to_string().contains(&format!("{} was cut, {phase} for", peer.expect("one"))),
+            "{report}"
+        );
+    }
+    sending.expect_end();
+    busy.expect_end();
+    gate.open(1);
+}
+
+#[test]
+fn dropping_it_ends_it() {
+    let (server, _) = gated(|_| ());
+    let mut idle = Client::connect(&server);
+    assert_eq!(idle.get("/").status, 200);
+    let address = server.local_addr().expect("it listens");
+    drop(server);
+    idle.expect_end();
+    eventually("it does not listen", || std::net::TcpStream::connect(address).is_err());
+}
+
+/// Who connects while the server ends is not among those it reports.
+#[test]
+fn the_report_counts_connections() {
+    for open in 0..20 {
+        let (server, _) = gated(|_| ());
+        let mut clients: Vec<_> = (0..open % 3).map(|_| Client::connect(&server)).collect();
+        assert!(clients.iter_mut().all(|client| client.get("/").status == 200));
+        let report = server.shutdown(NEVER);
+        assert_eq!((report.finished, report.cut.len()), (clients.len(), 0), "{report}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_seat_is_told() {
+    let (server, gate) = gated(|config| {
+        config.max_connections = 1;
+        config.max_waiting = 1;
+        config.seat_wait = NEVER;
+    });
+    let mut busy = Client::connect(&server);
+    busy.send(request("GET", "/busy"));
+    gate.wait_for(1);
+    let mut waiting = Client::connect(&server);
+    assert_eq!(Client::connect(&server).last_answer().status, 503);
+    thread::scope(|scope| {
+        let ends = scope.spawn(|| server.shutdown(NEVER));
+        assert_eq!(waiting.last_answer().status, 503);
+        gate.open(1);
+        assert!(busy.answer().closes());
+        assert!(ends.join().expect("it returns").cut.is_empty());
+    });
+}
+
+#[test]
+fn counters() {
+    let (server, gate) = gated(|config| config.max_connections_per_client = Some(4));
+    let counters = || server.monitor().counters();
+    assert_eq!(counters(), selvedge::monitor::Counters::default());
+    let mut client = Client::connect(&server);
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    eventually("three were counted", || counters().requests == 3);
+    assert_eq!(client.ask(post("/..", "")).status, 400);
+    let mut bad = Client::connect(&server);
+    assert_eq!(bad.ask("\n").status, 400);
+    let mut busy = Client::connect(&server);
+    busy.send(request("GET", "/busy"));
+    gate.wait_for(1);
+    eventually("the bad one is gone", || counters().active_connections == 2);
+    eventually("and counted", || (counters().requests, counters().refused) == (5, 2));
+    let third = Client::connect(&server);
+    let mut fourth = Client::connect(&server);
+    assert_eq!(fourth.last_answer().status, 503);
+    eventually("the third sits", || counters().active_connections == 3);
+    let now = counters();
+    assert_eq!((now.accepted, now.requests), (5, 5));
+    assert_eq!((now.refused, now.panics, now.evicted, now.accept_errors), (3, 0, 0, 0));
+    gate.open(1);
+    assert_eq!(busy.answer().status, 200);
+    drop((client, busy, third));
+    eventually("all have left", || counters().active_connections == 0);
+    assert!(server.monitor().uptime() > Duration::ZERO);
+}

@@ -1,0 +1,121 @@
+//! What every answer says besides its own content, and what those to failed requests say at all.
+
+use crate::support::{Client, STANDING, builder, ms, post, request};
+use selvedge::{Config, Exchange, Guard, Refusal, Request, Response, Server, StatusCode};
+use std::collections::HashSet;
+
+/// Refuses `/refuse/N` with status N.
+struct Refuse;
+
+impl Guard for Refuse {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        let status =
+            exchange.request().path().strip_prefix("/refuse/").map(|text| text.parse().expect("one"));
+        status.map_or(Ok(()), |status| Err(Refusal::new(status, "the secret cause")))
+    }
+}
+
+fn failing_server() -> Server {
+    let handler = |request: &mut Request| match request.path() {
+        "/panic" => std::panic::resume_unwind(Box::new("the secret cause".to_owned())),
+        "/404" => Response::problem(StatusCode::NOT_FOUND),
+        "/405" => Response::problem(StatusCode::METHOD_NOT_ALLOWED),
+        _ => Response::new(StatusCode::OK),
+    };
+    let configure = |config: &mut Config| {
+        config.header_timeout = ms(150);
+        config.max_body = 10;
+    };
+    builder(configure).guard(Refuse).serve(handler).expect("it starts")
+}
+
+/// What the wire says of every answer, in its order; dates and ids as their shapes.
+#[test]
+fn golden() {
+    let server = failing_server();
+    let lines = |fields: &mut dyn Iterator<Item = (&str, &str)>| -> String {
+        fields.flat_map(|(name, value)| [name, ": ", value, "\n"]).collect()
+    };
+    let standing = lines(&mut STANDING.iter().copied());
+    let problem = "content-type: application/problem+json\nvary: Accept\n";
+    for (sent, status, fields) in [
+        (request("GET", "/"), 200, "content-length: L\n"),
+        (request("GET", "/404"), 404, "content-length: L\nP"),
+        (request("GET", "/405"), 405, "content-length: L\nP"),
+        (request("GET", "/panic"), 500, "content-length: L\nconnection: close\nP"),
+        (request("GET", "/refuse/403"), 403, "content-length: L\nP"),
+        ("GET / HTTP/1.1\r\n\r\n".into(), 400, "content-length: L\nconnection: close\nP"),
+        ("GET / HT".into(), 408, "content-length: L\nconnection: close\nP"),
+        (post("/", "hello world"), 413, "content-length: L\nconnection: close\nP"),
+        ("G".repeat(9000), 414, "content-length: L\nconnection: close\nP"),
+        (
+            format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(40_000)),
+            431,
+            "content-length: L\nconnection: close\nP",
+        ),
+    ] {
+        let mut client = Client::connect(&server);
+        client.send(sent);
+        let answer = client.answer();
+        let text = lines(&mut answer.fields.iter().map(|(name, value)| match name.as_str() {
+            "date" => ("date", "D"),
+            "x-request-id" => ("x-request-id", "I"),
+            "content-length" if *value == answer.body.len().to_string() => ("content-length", "L"),
+            name => (name, value.as_str()),
+        }));
+        let fields = fields.replace('P', problem);
+        assert_eq!(answer.status, status);
+        assert_eq!(text, format!("date: D\n{fields}x-request-id: I\n{standing}"), "{status}");
+    }
+}
+
+/// The fixed text of an error, in the form that was asked for, with the id that is in the field.
+#[test]
+fn errors_say_their_status_and_nothing_else() {
+    let server = failing_server();
+    for (path, status, title) in [
+        ("/404", 404, "Not Found"),
+        ("/panic", 500, "Internal Server Error"),
+        ("/refuse/403", 403, "Forbidden"),
+        ("/a/../b", 400, "Bad Request"),
+    ] {
+        for (accept, html) in [
+            ("", false),
+            ("Accept: */*\r\n", false),
+            ("Accept: application/json\r\n", false),
+            ("Accept: text/htmlx\r\n", false),
+            ("Accept: text/html\r\n", true),
+            ("Accept: application/xhtml+xml;q=0.9, Text/HTML;q=0.8\r\n", true),
+        ] {
+            let mut client = Client::connect(&server);
+            let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{accept}\r\n"));
+            let id = answer.field("x-request-id").expect("an id");
+            let (kind, text) = if html {
+                let head = format!("<title>{status} {title}</title>\n<h1>{status} {title}</h1>");
+                let start = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n";
+                let text = format!("{start}{head}\n<p>Request <code>{id}</code></p>\n</html>\n");
+                ("text/html; charset=utf-8", text)
+            } else {
+                let text = format!(
+                    "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"request_id\":\"{id}\"}}\n"
+                );
+                ("application/problem+json", text)
+            };
+            assert_eq!((answer.status, answer.text()), (status, &*text), "{path} {accept}");
+            assert_eq!((answer.field("content-type"), answer.field("vary")), (Some(kind), Some("Accept")));
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique() {
+    let server = failing_server();
+    let mut ids = HashSet::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(&server);
+        for _ in 0..20 {
+            let answer = client.get("/");
+            assert!(ids.insert(answer.field("x-request-id").expect("an id").to_owned()), "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Which requests are handled, and when: memory for bodies, permits for handlers, time for both ends.
+
+use crate::admission::{assert_overload, busy, gated};
+use crate::support::{Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use selvedge::clock::Clock;
+use selvedge::monitor::Monitor;
+use selvedge::service::{Health, Ready};
+use selvedge::{Body, Config, Request, Response, Router, Server};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+#[test]
+fn bodies_share_a_budget() {
+    let server = serve(
+        |config| {
+            config.max_body = 100_000;
+            config.max_buffered = 100_000;
+        },
+        |request: &mut Request| request.body().len().to_string(),
+    );
+    let mut clients = [(); 2].map(|()| Client::connect(&server));
+    for client in &mut clients {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 80000\r\nExpect: 100-continue\r\n\r\n");
+        assert_eq!(client.answer().status, 100);
+        client.send("x".repeat(50_000));
+        client.stream.set_read_timeout(Some(ms(5))).expect("a socket");
+    }
+    // There is no room for both.
+    let mut refused = 0;
+    eventually("one is refused", || {
+        refused = 1 - refused;
+        clients[refused].stream.peek(&mut [0]).is_ok()
+    });
+    for client in &clients {
+        client.stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    }
+    assert_overload(&clients[refused].last_answer(), true);
+    assert_eq!(clients[1 - refused].ask("x".repeat(30_000)).text(), "80000");
+    // All of it is given back, and one that fits is never refused.
+    let all = "x".repeat(100_000);
+    let mut client = Client::connect(&server);
+    for _ in 0..2 {
+        assert_eq!(client.ask(post("/", &all)).text(), "100000");
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(client.ask(format!("{head}186a0\r\n{all}\r\n0\r\n\r\n")).text(), "100000");
+    }
+}
+
+#[test]
+fn so_many_requests_are_handled_at_once() {
+    let (server, gate) = gated(|config| {
+        config.max_in_flight = 1;
+        config.max_queued = 1;
+        config.queue_wait = ms(200);
+    });
+    let mut handled = busy(&server, &gate, 1);
+    let began = Instant::now();
+    let mut queued = Client::connect(&server);
+    queued.send(request("GET", "/queued"));
+    eventually("it waits", || server.monitor().counters().active_connections == 2);
+    let mut overflow = Client::connect(&server);
+    // Which of the two is in the queue is not seen from outside; the one that is not is refused at once.
+    overflow.send(request("GET", "/overflow"));
+    let mut refused: Vec<_> =
+        [&mut queued, &mut overflow].map(|client| (client.answer(), began.elapsed())).into();
+    refused.sort_by_key(|(_, after)| *after);
+    for (answer, _) in &refused {
+        assert_overload(answer, false);
+    }
+    assert!(refused[1].1 >= ms(200), "{refused:?}");
+    // Both connections go on.
+    gate.open(1);
+    assert_eq!(handled[0].answer().text(), "/busy");
+    assert_eq!(queued.get("/").status, 200);
+    assert_eq!(overflow.get("/").status, 200);
+}
+
+#[test]
+fn requests_are_handled_in_the_order_they_came() {
+    const COUNT: usize = 5;
+    let gate = Gate::default();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (at_gate, seen) = (gate.clone(), order.clone());
+    let handler = move |request: &mut Request| {
+        seen.lock().expect("whole").push(request.path().to_owned());
+        at_gate.pass();
+        "done"
+    };
+    let server = serve(
+        |config| {
+            config.max_in_flight = 1;
+            config.queue_wait = ms(5000);
+        },
+        handler,
+    );
+    let mut clients: Vec<_> = (0..COUNT).map(|_| Client::connect(&server)).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(request("GET", &format!("/{number}")));
+        // No counter shows the queue; this is ample for one to be read and the next not.
+        std::thread::sleep(ms(20));
+    }
+    gate.open(COUNT);
+    for client in &mut clients {
+        assert_eq!(client.answer().text(), "done");
+    }
+    let expected: Vec<_> = (0..COUNT).map(|number| format!("/{number}")).collect();
+    assert_eq!(*order.lock().expect("whole"), expected);
+}
+
+/// A server of one permit with health checks, a page that waits, and one whose answer is larger than any buffer.
+fn one_permit(configure: impl FnOnce(&mut Config)) -> (Server, Gate) {
+    let gate = Gate::default();
+    let at_gate = gate.clone();
+    let monitor = Monitor::new(Clock::system());
+    let router = Router::new()
+        .get("/healthz", Health(monitor.clone()))
+        .get("/readyz", Ready(monitor.clone()))
+        .get("/", |_: &mut Request| "hello")
+        .post("/", |request: &mut Request| request.body().len().to_string())
+        .get("/large", |_: &mut Request| Response::text(Body::from(vec![b'x'; 20 << 20])))
+        .get("/busy", move |_: &mut Request| {
+            at_gate.pass();
+            "waited"
+        });
+    let configure = |config: &mut Config| {
+        config.max_in_flight = 1;
+        config.max_queued = 0;
+        configure(config);
+    };
+    (builder(configure).monitor(monitor).serve(router).expect("it starts"), gate)
+}
+
+#[test]
+fn health_is_answered_without_a_permit() {
+    let (server, gate) = one_permit(|_| ());
+    let mut handled = busy(&server, &gate, 1);
+    let mut client = Client::connect(&server);
+    assert_overload(&client.get("/"), false);
+    assert!(client.get("/healthz").text().starts_with("{\"status\":\"healthy\""));
+    assert_eq!(client.get("/readyz").text(), "{\"status\":\"ready\"}\n");
+    // Neither does it take a permit to say that there is nothing.
+    assert_eq!(client.get("/nothing").status, 404);
+    assert_eq!(client.ask(request("DELETE", "/")).status, 405);
+    gate.open(1);
+    assert_eq!(handled[0].answer().text(), "waited");
+    assert_eq!(client.get("/").status, 200);
+}
+
+#[test]
+fn slow_clients_hold_no_permit() {
+    let (server, _) = one_permit(|_| ());
+    let mut sender = Client::connect(&server);
+    sender.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(sender.answer().status, 100);
+    sender.send("hello");
+    let mut reader = Client::connect(&server);
+    reader.send(request("GET", "/large"));
+    assert_eq!(reader.bytes(12), b"HTTP/1.1 200");
+    // The one permit is free.
+    let mut client = Client::connect(&server);
+    assert_eq!(client.get("/").status, 200);
+    assert_eq!(sender.ask("there").text(), "10");
+}
+
+#[test]
+fn crawling_bodies_end() {
+    let server = serve(
+        |config| {
+            config.min_rate = Some(1000);
+            config.rate_grace = ms(200);
+        },
+        |request: &mut Request| request.body().len().to_string(),
+    );
+    let mut client = Client::connect(&server);
+    client.stream.set_read_timeout(Some(ms(20))).expect("a socket");
+    let began = Instant::now();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    let answer = loop {
+        match client.read(false) {
+            Err(Broken::TimedOut) => client.send_regardless("x"),
+            answer => break answer,
+        }
+        assert!(began.elapsed() < ms(2000), "still served");
+    };
+    assert_eq!(answer.map(|answer| (answer.status, answer.closes())), Ok((408, true)));
+    assert!(began.elapsed() >= ms(200), "{:?}", began.elapsed());
+}
+
+#[test]
+fn bodies_have_a_deadline() {
+    let server = serve(|config| config.body_timeout = ms(200), |_: &mut Request| "hello");
+    let mut client = Client::connect(&server);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell");
+    assert_eq!(client.last_answer().status, 408);
+}
+
+#[test]
+fn answers_have_a_deadline() {
+    let (server, _) = one_permit(|config| {
+        config.write_timeout = ms(200);
+        // 20 MB of answer would otherwise earn their reader hours.
+        config.min_rate = Some(1 << 30);
+    });
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/large"));
+    // It has begun, and nothing more of it is read until it is over.
+    assert!(client.stream.peek(&mut [0]).is_ok());
+    eventually("it is cut", || server.monitor().counters().active_connections == 0);
+    assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
+}
+
+#[test]
+fn others_stand_in_for_stuck_handlers() {
+    const STUCK: Duration = ms(50);
+    let (server, gate) = one_permit(|config| {
+        config.max_connections = 2;
+        config.max_stand_ins = 2;
+        config.max_in_flight = 100;
+        config.handler_timeout = STUCK;
+        config.seat_wait = ms(5000);
+    });
+    // Both seats are stuck, and yet others are served, on two more.
+    let mut stuck = busy(&server, &gate, 2);
+    let ready = |server: &Server| Client::connect(server).get("/readyz").status;
+    assert_eq!(Client::connect(&server).get("/").status, 200);
+    assert_eq!(ready(&server), 200);
+    // Past the bound the server says that it wants no more; a seat must be free to say so on.
+    stuck.extend({
+        let mut third = Client::connect(&server);
+        third.send(request("GET", "/busy"));
+        gate.wait_for(3);
+        Some(third)
+    });
+    eventually("it is not ready", || !server.monitor().is_ready());
+    assert_eq!(ready(&server), 503);
+    gate.open(3);
+    for client in &mut stuck {
+        assert_eq!(client.answer().text(), "waited");
+    }
+    eventually("it is ready again", || server.monitor().is_ready());
+    assert_eq!(ready(&server), 200);
+}
