@@ -34,9 +34,13 @@ pub(super) enum Unread {
 impl Connection {
     /// Reads a whole body into memory.
     pub(super) fn read_body(&mut self, mut decoder: Decoder, max_body: u64) -> Result<(), Stop> {
+        let most = match self.exchange.request.head.framing {
+            Framing::Length(length) => length.min(max_body),
+            Framing::Chunked | Framing::None => max_body,
+        };
         let mut share = self.shared.budget.share();
         let mut bytes = Vec::new();
-        self.receive_body(&mut decoder, |data| store(&mut bytes, data, max_body, &mut share))?;
+        self.receive_body(&mut decoder, |data| store(&mut bytes, data, most, &mut share))?;
         let trailers = decoder.trailers();
         self.exchange.request.incoming = Incoming::Buffered { bytes, trailers, _share: share };
         Ok(())
@@ -140,6 +144,7 @@ impl Connection {
             clock: self.wire.clock.clone(),
             continue_due: request.head.expects_continue,
             trailers: None,
+            touched: false,
             failed: false,
             refused: None,
         }));
@@ -153,9 +158,13 @@ impl Connection {
         let Ok(loan) = source.into_any().downcast::<Loan>() else {
             return Err(Stop::Close(CloseReason::Broken));
         };
-        let Loan { stream, input, decoder, failed, refused, .. } = *loan;
+        let Loan { stream, input, decoder, touched, failed, refused, .. } = *loan;
         self.wire.stream = stream;
-        self.unread = if failed || !decoder.is_done() { Unread::RestOfBody } else { Unread::Nothing };
+        self.unread = match touched {
+            false => Unread::Body,
+            true if failed || !decoder.is_done() => Unread::RestOfBody,
+            true => Unread::Nothing,
+        };
         // Whatever was read past the body is the beginning of the next request.
         request.input.extend(input.message());
         // Whatever the handler made of it: a body that was refused has no other answer.
@@ -180,6 +189,7 @@ struct Loan {
     clock: Clock,
     continue_due: bool,
     trailers: Option<HeaderMap>,
+    touched: bool,
     failed: bool,
     /// Why no more of the body is to be had, if the client is to be told.
     refused: Option<Refusal>,
@@ -187,6 +197,7 @@ struct Loan {
 
 impl Read for Loan {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.touched = true;
         if self.failed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -275,11 +286,11 @@ impl Source for Loan {
 
 /// Keeps a piece of a body, if the budget has room for it. Memory grows with what has arrived, never with what was
 /// announced.
-fn store(bytes: &mut Vec<u8>, data: &[u8], max_body: u64, share: &mut Share) -> Result<(), Refusal> {
+fn store(bytes: &mut Vec<u8>, data: &[u8], most: u64, share: &mut Share) -> Result<(), Refusal> {
     let free = bytes.capacity() - bytes.len();
     if free < data.len() {
-        // Twice as much as before, but no more than the longest body that is let in can need.
-        let rest = usize::try_from(max_body).unwrap_or(usize::MAX).saturating_sub(bytes.capacity());
+        // Twice as much as before, but no more than `most`, which the body may come to.
+        let rest = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(bytes.capacity());
         let wanted = (data.len() - free).max(bytes.capacity().min(rest));
         if !share.draw(wanted) || bytes.try_reserve_exact(free + wanted).is_err() {
             return Err(Refusal::NO_MEMORY);

@@ -148,8 +148,8 @@ impl Wire {
 
     /// When the answer is due: its bytes buy the time they take at the minimum rate.
     fn answer_deadline(&self) -> Tick {
-        let bought = self.min_rate.map_or(0, |rate| self.written / rate);
-        self.write_deadline.after(Duration::from_secs(bought))
+        let bought = self.min_rate.map_or(0, |rate| self.written.saturating_mul(1000) / rate);
+        self.write_deadline.after(Duration::from_millis(bought))
     }
 }
 

@@ -106,7 +106,8 @@ impl Handler for Router {
     fn plan(&self, request: &Request) -> Plan {
         match self.find(request) {
             Found::Handler(handler) => handler.plan(request),
-            _ => Plan { instant: true, ..Plan::default() },
+            // The answer is known: nobody waits for the body, and who asks whether to send it is told not to.
+            _ => Plan { instant: true, streams: true, ..Plan::default() },
         }
     }
 }
