@@ -5,7 +5,7 @@ use crate::clock::Tick;
 use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::net::SocketAddr;
 
-/// One [`Slot`] for each seat. The thread on the seat writes what it does; everybody else reads, or *claims*.
+/// One slot for each seat. The thread on the seat writes what it does; everybody else reads, or *claims*.
 ///
 /// A claim is how somebody else ends what a thread does: a compare-and-swap on the slot's word says why, and the
 /// connection's lifeline is cut, which wakes the thread out of its system call. The word counts every change, so a claim
