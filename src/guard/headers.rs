@@ -38,6 +38,11 @@ impl SecurityHeaders {
         SecurityHeaders::of(fields.map(|(name, value)| (name, HeaderValue::from_static(value))).into())
     }
 
+    /// No fields at all.
+    pub fn none() -> Self {
+        SecurityHeaders::of(Vec::new())
+    }
+
     /// The same set with `name` added, or changed if it was there.
     #[must_use]
     pub fn with(self, name: HeaderName, value: HeaderValue) -> Self {

@@ -1,0 +1,18 @@
+//! What the parts of a request cost, in nanoseconds: `cargo bench`.
+//!
+//! Each line is the median of several rounds. Figures of one run can be compared with each other; those of two machines
+//! cannot.
+
+mod guards;
+mod http1;
+mod request;
+mod timing;
+
+fn main() {
+    // `cargo test --benches` only wants to know that it runs.
+    let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { timing::ROUNDS };
+    println!("| what | ns |\n|---|--:|");
+    http1::run(rounds);
+    guards::run(rounds);
+    request::run(rounds);
+}

@@ -1,0 +1,53 @@
+//! Whole requests, over a connection in memory: everything but the system calls.
+
+use crate::http1::{BARE, BROWSER};
+use crate::timing::report_batch;
+use selvedge::{RateLimit, Request, Response, SecurityHeaders, Server, Stream, Throttle};
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+const REQUESTS: usize = 20_000;
+const BODY: &str = "<!doctype html><title>selvedge</title><p>A page of a usual kind.</p>";
+
+pub fn run(rounds: usize) {
+    let plain = Server::builder().security_headers(SecurityHeaders::none());
+    // A window so short that nobody is refused, and as many times remembered as in the usual one.
+    let guarded = Server::builder()
+        .guard(RateLimit::new(30, Duration::from_micros(1)))
+        .guard(Throttle::new(10, Duration::from_secs(60)));
+    for (name, builder) in [("without guards", plain), ("with every default guard", guarded)] {
+        let server = builder.serve(|_: &mut Request| Response::html(BODY)).expect("no address, no error");
+        for (kind, message) in [("a bare request", BARE), ("a browser's request", BROWSER)] {
+            report_batch(&format!("{kind}, {name}"), rounds, REQUESTS, || {
+                server.serve_connection(Stream::other(Memory { message, left: REQUESTS }), None);
+            });
+        }
+    }
+}
+
+/// A client that sends one request after the other and takes every answer.
+struct Memory {
+    message: &'static [u8],
+    left: usize,
+}
+
+impl Read for Memory {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        self.left -= 1;
+        buffer[..self.message.len()].copy_from_slice(self.message);
+        Ok(self.message.len())
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
