@@ -34,6 +34,8 @@ pub enum Error {
     Threads(io::Error),
     /// The system gave no random numbers.
     Random,
+    /// The system gave no memory.
+    Memory,
 }
 
 impl fmt::Display for Error {
@@ -63,6 +65,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::Random => f.write_str("the system gave no random numbers"),
+            Error::Memory => f.write_str("the system gave no memory"),
         }
     }
 }

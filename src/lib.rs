@@ -39,6 +39,7 @@
 //!
 //! - `cli` (default): the program `selvedge`.
 //! - `json`: JSON responses, and the built-in application.
+//! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.
 
@@ -52,6 +53,12 @@ pub mod config;
 pub mod error;
 #[cfg(not(loom))]
 pub mod guard;
+/// Of this floor the model checker needs just the stores.
+#[cfg(all(loom, feature = "auth"))]
+pub mod guard {
+    pub mod auth;
+    pub mod session;
+}
 #[cfg(not(loom))]
 pub mod http1;
 #[cfg(not(loom))]
@@ -70,6 +77,8 @@ pub mod threads;
 
 pub use config::Config;
 pub use error::{CloseReason, Error, Refusal};
+#[cfg(all(feature = "auth", not(loom)))]
+pub use guard::{Csrf, auth::BasicAuth, auth::BearerAuth, auth::TokenStore, session::Sessions};
 #[cfg(all(feature = "json", not(loom)))]
 pub use service::{JsonError, check_json};
 #[cfg(not(loom))]

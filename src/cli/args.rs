@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(super) enum Invocation {
     /// Serve.
     Serve(Box<Options>),
+    /// Read a password and print its hash.
+    HashPassword,
     /// Print this, the help or the version, and be done.
     Print(String),
 }
@@ -29,6 +31,10 @@ pub(super) struct Options {
     pub(super) headers: SecurityHeaders,
     pub(super) log_file: Option<PathBuf>,
     pub(super) log_level: Level,
+    /// The credentials file.
+    pub(super) users: Option<PathBuf>,
+    /// Whether session cookies are for plain HTTP.
+    pub(super) insecure_cookies: bool,
     /// Variables that look like settings and are none.
     pub(super) unknown: Vec<String>,
 }
@@ -43,6 +49,9 @@ pub(super) fn parse(
         Err(error) if error.exit_code() == 0 => return Ok(Invocation::Print(error.render().to_string())),
         Err(error) => return Err(usage(&error)),
     };
+    if matches.subcommand_name() == Some("hash-password") {
+        return Ok(Invocation::HashPassword);
+    }
     let mut variables: BTreeMap<String, OsString> = environment
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| name.starts_with(PREFIX))
@@ -90,7 +99,7 @@ const LISTS: [&str; 5] = ["bind", "allow-host", "trusted-proxy", "header", "no-h
 fn names() -> impl Iterator<Item = &'static str> {
     LISTS
         .into_iter()
-        .chain(["client-ip-from", "log-file", "log-level"])
+        .chain(["client-ip-from", "log-file", "log-level", "users", "insecure-cookies"])
         .chain(SETTINGS.iter().map(|setting| setting.name))
 }
 
@@ -105,6 +114,8 @@ impl Default for Options {
             headers: SecurityHeaders::new(),
             log_file: None,
             log_level: Level::Info,
+            users: None,
+            insecure_cookies: false,
             unknown: Vec::new(),
         }
     }
@@ -117,6 +128,10 @@ impl Options {
         for (index, value) in values.into_iter().enumerate() {
             if name == "log-file" {
                 self.log_file = Some(value.into());
+                continue;
+            }
+            if name == "users" {
+                self.users = Some(value.into());
                 continue;
             }
             let value = value.into_string().map_err(|value| format!("'{}' is not UTF-8", value.display()))?;
@@ -144,6 +159,12 @@ impl Options {
                 self.log_level = value.parse().map_err(|_| {
                     format!("'{value}' is no level; permitted: error, warn, info, debug, trace")
                 })?;
+            } else if name == "insecure-cookies" {
+                self.insecure_cookies = match &*value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(format!("'{value}' is neither on nor off")),
+                };
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
                 (setting.set)(&mut self.config, &value)?;
             }
@@ -196,7 +217,19 @@ fn command() -> Command {
         flag("bind", "ADDR", bind, &defaults.config.bind.join(", ")).short('b').action(ArgAction::Append),
         flag("log-file", "FILE", "Append the log to FILE, besides standard error", ""),
         flag("log-level", "LEVEL", level, &defaults.log_level.as_str().to_lowercase()),
+        flag("users", "FILE", "Who may log in, a line each: USER:HASH; see hash-password", ""),
+        flag(
+            "insecure-cookies",
+            "on|off",
+            "Session cookies that work, and can be read, over plain HTTP",
+            "off",
+        )
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("on"),
     ];
+    let hash_password = Command::new("hash-password")
+        .about("Read a password from standard input and print its hash, for a line of --users");
     let table = SETTINGS.iter().map(|setting| {
         flag(setting.name, setting.value_name, setting.help, &(setting.show)(&defaults.config))
             .help_heading(setting.group.title())
@@ -206,6 +239,9 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A hardened HTTP/1.1 server on plain threads: serves the built-in application")
         .after_help(AFTER_HELP)
+        .subcommand(hash_password)
+        .disable_help_subcommand(true)
+        .args_conflicts_with_subcommands(true)
         .args(own)
         .args(guards)
         .args(table)

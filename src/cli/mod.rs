@@ -4,6 +4,7 @@
 //! ends it. The exit codes are 0 for a clean end, 1 for a server that cannot start, 2 for a command line or an
 //! environment that cannot be followed, and 3 when connections were cut.
 
+mod accounts;
 mod args;
 mod banner;
 mod descriptors;
@@ -14,10 +15,11 @@ use self::args::Invocation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::SecurityHeaders;
+use crate::guard::{Csrf, SecurityHeaders, auth::Login, session::Sessions};
 use crate::monitor::Monitor;
 use crate::server::Server;
-use crate::service::article;
+use crate::service::{article, with_accounts};
+use crate::sync::Arc;
 use ::log::{info, warn};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -45,6 +47,7 @@ fn serve() -> Result<ExitCode, Failure> {
             let _ = io::stdout().write_all(text.as_bytes());
             return Ok(ExitCode::SUCCESS);
         }
+        Invocation::HashPassword => return accounts::hash().map(|()| ExitCode::SUCCESS),
     };
     let config = options.config;
     log::start(options.log_level, options.log_file.as_deref())?;
@@ -55,9 +58,13 @@ fn serve() -> Result<ExitCode, Failure> {
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen()?;
     let shortage = descriptors::raise(&config);
-    let server = start(config.clone(), options.headers)?;
+    let (login, demo) = accounts::login(options.users.as_deref())?;
+    let sessions = accounts::sessions(options.insecure_cookies);
+    let server = start(config.clone(), options.headers, login, &sessions)?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     say(banner::text(&config, &listening, shortage));
+    // Not into the log: that is kept.
+    demo.into_iter().for_each(say);
 
     let reason = signals.wait();
     info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
@@ -67,10 +74,19 @@ fn serve() -> Result<ExitCode, Failure> {
 }
 
 /// The built-in application behind the limits of `config`.
-fn start(config: Config, headers: SecurityHeaders) -> Result<Server, Error> {
+fn start(
+    config: Config,
+    headers: SecurityHeaders,
+    login: Login,
+    sessions: &Sessions,
+) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
-    let application = article::application(&monitor);
-    let mut builder = Server::builder().monitor(monitor).security_headers(headers);
+    let application = with_accounts(article::application(&monitor), Arc::new(login), sessions);
+    let mut builder = Server::builder()
+        .monitor(monitor)
+        .security_headers(headers)
+        .guard(sessions.clone())
+        .guard(Csrf::new(sessions.clone()));
     for address in &config.bind {
         builder = builder.bind(address)?;
     }

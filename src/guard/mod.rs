@@ -3,13 +3,21 @@
 //! A guard admits a request, before its body is read, or refuses it; and it seals responses, refusals of any kind
 //! included, because all of them leave by one door.
 
+#[cfg(feature = "auth")]
+pub mod auth;
 mod client;
+#[cfg(feature = "auth")]
+mod csrf;
 mod headers;
 mod rate_limit;
+#[cfg(feature = "auth")]
+pub mod session;
 mod throttle;
 mod validate;
 
 pub use client::ClientIdentity;
+#[cfg(feature = "auth")]
+pub use csrf::Csrf;
 pub use headers::SecurityHeaders;
 pub use rate_limit::RateLimit;
 pub use throttle::Throttle;
@@ -45,10 +53,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub trait Guard: Send + Sync + 'static {
     /// Lets the request in, or refuses it. Its body has not been read.
     ///
-    /// Must not wait for anything: it holds a seat, and its client waits.
+    /// Must not wait for anything, unless it [says so](Guard::may_wait): it holds a seat, and its client waits.
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         let _ = exchange;
         Ok(())
+    }
+
+    /// Whether [`admit`](Guard::admit) may take its time, such as for hashing a password. While it does, the connection
+    /// counts as waiting, so that it is not taken for one whose client is slow.
+    fn may_wait(&self) -> bool {
+        false
     }
 
     /// Adds to a response what this guard owes it. Called for every response, also those to requests that were never
@@ -100,16 +114,24 @@ impl Exchange {
 }
 
 /// Guards in the order they admit.
-pub(crate) struct Guards(Vec<Box<dyn Guard>>);
+pub(crate) struct Guards {
+    guards: Vec<Box<dyn Guard>>,
+    may_wait: bool,
+}
 
 impl Guards {
     pub(crate) fn new(guards: Vec<Box<dyn Guard>>) -> Self {
-        Guards(guards)
+        Guards { may_wait: guards.iter().any(|guard| guard.may_wait()), guards }
+    }
+
+    /// Whether one of them may take its time.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// The first refusal, or none.
     pub(crate) fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        self.0.iter().try_for_each(|guard| {
+        self.guards.iter().try_for_each(|guard| {
             let admitted = catch_unwind(AssertUnwindSafe(|| guard.admit(exchange)));
             admitted.unwrap_or_else(|_| Err(panicked()))
         })
@@ -117,7 +139,7 @@ impl Guards {
 
     /// Outermost last, so that the first guard has the last word.
     pub(crate) fn seal(&self, exchange: &Exchange, response: &mut Response) {
-        for guard in self.0.iter().rev() {
+        for guard in self.guards.iter().rev() {
             // Responses are sealed on threads, such as the acceptor's, that must not end with a guard's panic; and what
             // the other guards owe is owed all the same.
             if catch_unwind(AssertUnwindSafe(|| guard.seal(exchange, response))).is_err() {

@@ -149,6 +149,12 @@ impl Request {
         self.head.field(self.input.message(), name)
     }
 
+    /// The values of all fields called `name`, in any case, in their order.
+    pub fn header_values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> + 'r {
+        let fields = self.head.fields(self.input.message());
+        fields.filter(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
     /// All fields. Built when first asked for.
     pub fn headers(&self) -> &HeaderMap {
         self.headers.get_or_init(|| {

@@ -144,6 +144,9 @@ impl Connection {
         let (handler, request) = (&self.shared.handler, &self.exchange.request);
         let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
         self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
+        if self.shared.guards.may_wait() {
+            self.wire.enter(Phase::Waiting, self.shared.config.handler_timeout);
+        }
         self.shared.guards.admit(&mut self.exchange)?;
         let plan = self.exchange.plan;
         let max_body = plan.max_body.unwrap_or(self.shared.config.max_body);

@@ -1,5 +1,7 @@
 //! What answers requests: handlers, the router, and the handlers that come with the server.
 
+#[cfg(feature = "auth")]
+mod accounts;
 #[cfg(feature = "json")]
 pub mod article;
 mod health;
@@ -7,6 +9,8 @@ mod health;
 mod json;
 mod router;
 
+#[cfg(feature = "auth")]
+pub use accounts::with_accounts;
 pub use health::{Health, Ready};
 #[cfg(feature = "json")]
 pub use json::{JsonError, check_json};

@@ -1,0 +1,103 @@
+//! Who may log in to the built-in application, and the command that makes a line of the file in which that stands.
+
+use super::Failure;
+use crate::clock::Clock;
+use crate::guard::auth::{Accounts, Login, Secret, hash_password};
+use crate::guard::session::Sessions;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The user there is when nobody says who there is.
+const DEMO: &str = "demo";
+/// Characters of its password: 132 random bits.
+const DEMO_PASSWORD: usize = 22;
+/// Bytes of a password that is read from standard input.
+const MAX_PASSWORD: u64 = 1024;
+
+/// The accounts of a file; without one, a user whose password is made up and told in the line that comes with it.
+pub(super) fn login(users: Option<&Path>) -> Result<(Login, Option<String>), Failure> {
+    let clock = Clock::system();
+    if let Some(path) = users {
+        let accounts = Accounts::load(path).map_err(|error| Failure::start(format!("--users: {error}")))?;
+        return Ok((Login::new(accounts, clock), None));
+    }
+    let secret = Secret::generate()?;
+    let password = secret.as_str().get(..DEMO_PASSWORD).unwrap_or(secret.as_str());
+    let login = Login::new(Accounts::one(DEMO, password.as_bytes())?, clock);
+    Ok((
+        login,
+        Some(format!("  user {DEMO}, for this run with the password {password}; others: --users FILE")),
+    ))
+}
+
+pub(super) fn sessions(insecure_cookies: bool) -> Sessions {
+    let sessions = Sessions::new(Clock::system());
+    if insecure_cookies { sessions.with_insecure_cookies() } else { sessions }
+}
+
+/// Reads a password from standard input, up to the end of its first line, and prints its hash.
+pub(super) fn hash() -> Result<(), Failure> {
+    let password = read_password()?;
+    if password.is_empty() {
+        return Err(Failure::usage("no password on standard input; write it there, in one line"));
+    }
+    let hash = hash_password(password.as_bytes())?;
+    writeln!(io::stdout(), "{hash}")
+        .map_err(|error| Failure::start(format!("cannot print the hash: {error}")))
+}
+
+fn read_password() -> Result<Zeroizing<String>, Failure> {
+    let silence = Silence::begin();
+    let mut text = Zeroizing::new(String::new());
+    let mut input = io::stdin().lock().take(MAX_PASSWORD + 2);
+    let read =
+        if silence.is_some() { read_line(&mut input, &mut text) } else { input.read_to_string(&mut text) };
+    drop(silence);
+    read.map_err(|error| Failure::start(format!("cannot read the password: {error}")))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.len() as u64 > MAX_PASSWORD {
+        return Err(Failure::usage("a password of more than 1024 bytes"));
+    }
+    if text.trim_end_matches(['\r', '\n']).len() > line.len() {
+        return Err(Failure::usage("more than one line on standard input; a password is one"));
+    }
+    Ok(line.to_owned().into())
+}
+
+/// A terminal gives no end of file; a line is all.
+fn read_line(input: &mut impl io::Read, text: &mut String) -> io::Result<usize> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let mut byte = [0];
+    while input.read(&mut byte)? == 1 && byte != *b"\n" {
+        bytes.push(byte[0]);
+    }
+    text.push_str(std::str::from_utf8(&bytes).map_err(|_| io::ErrorKind::InvalidData)?);
+    Ok(text.len())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Silence(Termios);
+
+impl Silence {
+    fn begin() -> Option<Self> {
+        let input = io::stdin();
+        if !input.is_terminal() {
+            return None;
+        }
+        let _ = io::stderr().write_all(b"Password: ");
+        let before = tcgetattr(&input).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&input, OptionalActions::Flush, &silent).ok()?;
+        Some(Silence(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+        let _ = io::stderr().write_all(b"\n");
+    }
+}

@@ -1,0 +1,178 @@
+//! The credentials file.
+
+use super::passwords::{Stored, hash_password};
+use crate::error::Error;
+use crate::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Bytes a credentials file may have.
+const MAX_FILE: u64 = 4 << 20;
+/// Bytes of a user's name.
+pub(super) const MAX_NAME: usize = 128;
+
+/// Who may log in: names, and hashes of passwords.
+///
+/// ```
+/// use selvedge::guard::auth::{Accounts, hash_password};
+///
+/// let line = format!("ada:{}\n", hash_password(b"analytical engine")?);
+/// let accounts = Accounts::parse("# who may log in\n\n".to_owned() + &line)?;
+/// assert_eq!(accounts.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Accounts {
+    by_name: HashMap<Arc<str>, Stored>,
+    /// For names that are none: each costs what some account costs, always the same one.
+    decoys: Vec<Stored>,
+    lot: RandomState,
+}
+
+/// A credentials file that cannot be used. Says where and why, never what stands there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AccountsError {
+    /// It cannot be read.
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of it is wrong.
+    Line {
+        /// The file, if it is one.
+        file: Option<PathBuf>,
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// There is nobody in it.
+    Empty {
+        /// The file, if it is one.
+        file: Option<PathBuf>,
+    },
+    /// The system gave no random numbers.
+    Random,
+}
+
+impl Accounts {
+    /// Reads a file: `user:$argon2id$…` lines, empty ones, and those that begin with `#`. 4 MiB at most.
+    pub fn load(path: &Path) -> Result<Self, AccountsError> {
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+        let read = read.and_then(|read| {
+            let fits = read as u64 <= MAX_FILE;
+            fits.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"))
+        });
+        read.map_err(|source| AccountsError::Read { file: path.to_owned(), source })?;
+        Accounts::parse(text).map_err(|error| error.in_file(path))
+    }
+
+    /// Reads the text of such a file.
+    pub fn parse(text: impl AsRef<str>) -> Result<Self, AccountsError> {
+        let mut by_name = HashMap::new();
+        let mut decoys = Vec::new();
+        for (number, line) in (1..).zip(text.as_ref().lines()) {
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |problem| AccountsError::Line { file: None, line: number, problem };
+            let (name, hash) = line.split_once(':').ok_or_else(|| wrong("no colon after the user"))?;
+            check_name(name).map_err(wrong)?;
+            let stored = Stored::parse(hash).map_err(wrong)?;
+            decoys.push(stored.decoy().map_err(|_| AccountsError::Random)?);
+            if by_name.insert(name.into(), stored).is_some() {
+                return Err(wrong("a user that stands further up too"));
+            }
+        }
+        if by_name.is_empty() {
+            return Err(AccountsError::Empty { file: None });
+        }
+        Ok(Accounts { by_name, decoys, lot: RandomState::new() })
+    }
+
+    /// One account.
+    pub fn one(name: &str, password: &[u8]) -> Result<Self, Error> {
+        let line = format!("{name}:{}", hash_password(password)?);
+        Accounts::parse(line).map_err(|_| Error::Random)
+    }
+
+    /// How many accounts there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there are none; there always are.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The account called `name`, and what a password for it is to be compared with. For a name that is none, it costs
+    /// the same and never matches.
+    pub(super) fn find(&self, name: &str) -> (Option<Arc<str>>, &Stored) {
+        if let Some((name, stored)) = self.by_name.get_key_value(name) {
+            return (Some(name.clone()), stored);
+        }
+        let lot = self.lot.hash_one(name) as usize % self.decoys.len();
+        (None, &self.decoys[lot])
+    }
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("no user before the colon");
+    }
+    if name.len() > MAX_NAME {
+        return Err("a user of more than 128 bytes");
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a user with a control character");
+    }
+    Ok(())
+}
+
+impl AccountsError {
+    fn in_file(mut self, path: &Path) -> Self {
+        match &mut self {
+            AccountsError::Line { file, .. } | AccountsError::Empty { file } => *file = Some(path.to_owned()),
+            AccountsError::Read { .. } | AccountsError::Random => {}
+        }
+        self
+    }
+}
+
+impl fmt::Display for AccountsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |file: &Option<PathBuf>| {
+            file.as_ref().map_or_else(|| "credentials".to_owned(), |file| file.display().to_string())
+        };
+        match self {
+            AccountsError::Read { file, source } => write!(f, "cannot read {}: {source}", file.display()),
+            AccountsError::Line { file, line, problem } => write!(f, "{}:{line}: {problem}", shown(file)),
+            AccountsError::Empty { file } => write!(
+                f,
+                "{}: nobody in it; a line is USER:HASH, and `selvedge hash-password` makes the hash",
+                shown(file)
+            ),
+            AccountsError::Random => f.write_str("the system gave no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for AccountsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            AccountsError::Read { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
