@@ -258,7 +258,11 @@ Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 /// What clap found wrong, in one line that says what to do.
 fn usage(error: &clap::Error) -> Failure {
     let context = |kind| error.get(kind).map(ToString::to_string);
-    let unknown = context(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument);
+    let unknown = match error.kind() {
+        ErrorKind::UnknownArgument => context(ContextKind::InvalidArg),
+        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand),
+        _ => None,
+    };
     let problem = unknown.map_or_else(
         || {
             error

@@ -11,7 +11,8 @@
 //!
 //! # What we do
 //!
-//! For every method that is not safe (RFC 9110 §9.2.1), the first of these that is there decides:
+//! For every method that is not safe (RFC 9110 §9.2.1), unless its `Origin` is one that was said to be
+//! [trusted](Csrf::trust), the first of these that is there decides:
 //!
 //! 1. `Sec-Fetch-Site`: `same-origin`, or `none` for what a person began, is let in; `same-site` and `cross-site` are not.
 //!    Every current browser sends it, over HTTPS and from localhost.

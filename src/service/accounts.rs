@@ -7,6 +7,7 @@ use crate::message::{Request, Response};
 use crate::sync::Arc;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use log::Level;
 use serde_json::{Value, json};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -52,7 +53,8 @@ impl Handler for LogIn {
             Ok(user) => user,
             Err(error) => {
                 // The name is left out: people type their password into the wrong field.
-                log::info!("request {}: no login for {}: {error}", request.id(), request.client());
+                let level = if error == LoginError::Wrong { Level::Info } else { Level::Debug };
+                log::log!(level, "request {}: no login for {}: {error}", request.id(), request.client());
                 return refused(error);
             }
         };

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod accounts;
 mod admission;
 mod anchors;
 mod answers;

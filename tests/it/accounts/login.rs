@@ -1,0 +1,167 @@
+//! Names, passwords, and those who guess them.
+
+use super::{client, line, seconds};
+use selvedge::ClientKey;
+use selvedge::clock::Clock;
+use selvedge::guard::auth::{Accounts, Hasher, Login, LoginError};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Instant;
+
+fn login() -> (Login, Clock) {
+    let clock = Clock::manual();
+    let accounts = Accounts::parse(line("ada", "right") + &line("bob", "also right")).expect("good");
+    // The waits of the semaphore are real time; nothing waits here.
+    (Login::new(accounts, clock.clone()), clock)
+}
+
+const WRONG: Result<&str, LoginError> = Err(LoginError::Wrong);
+
+#[track_caller]
+fn check(login: &Login, name: &str, password: &str, from: ClientKey, expected: Result<&str, LoginError>) {
+    let given = login.check(name, password.as_bytes(), from);
+    assert_eq!(given.as_deref().map_err(|error| *error), expected, "{name} {password}");
+}
+
+const fn wait(span: u64) -> Result<&'static str, LoginError> {
+    Err(LoginError::Throttled(seconds(span)))
+}
+
+#[test]
+fn right_wrong_and_unknown() {
+    let (login, _) = login();
+    check(&login, "ada", "right", client(1), Ok("ada"));
+    for (name, password) in
+        [("ada", "also right"), ("bob", "right"), ("nobody", "right"), ("", ""), ("Ada", "right")]
+    {
+        check(&login, name, password, client(2), WRONG);
+    }
+    check(&login, &"x".repeat(129), "x", client(2), WRONG);
+    check(&login, "ada", &"x".repeat(1025), client(2), WRONG);
+}
+
+#[test]
+fn a_client_pauses_twice_as_long_each_time() {
+    let (login, clock) = login();
+    for name in ["a", "b", "c", "d", "e"] {
+        check(&login, name, "guess", client(1), WRONG);
+    }
+    for pause in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        check(&login, "ada", "right", client(1), wait(pause));
+        check(&login, "ada", "right", client(1), wait(pause));
+        check(&login, "bob", "also right", client(2), Ok("bob"));
+        clock.advance(seconds(pause));
+        check(&login, "ada", "guess", client(1), WRONG);
+    }
+    clock.advance(seconds(1800));
+    for name in ["a", "b", "c", "d", "e"] {
+        check(&login, name, "guess", client(1), WRONG);
+    }
+    check(&login, "ada", "right", client(1), wait(1));
+}
+
+#[test]
+fn an_account_of_ones_own_wipes_nothing_off_the_slate() {
+    let (login, clock) = login();
+    for pause in [0, 0, 0, 0, 1, 2, 4] {
+        check(&login, "ada", "guess", client(1), WRONG);
+        if pause > 0 {
+            check(&login, "bob", "also right", client(1), wait(pause));
+            clock.advance(seconds(pause));
+        }
+        check(&login, "bob", "also right", client(1), Ok("bob"));
+    }
+}
+
+#[test]
+fn strangers_are_paused_by_account_and_those_it_knows_are_not() {
+    for name in ["ada", "nobody"] {
+        let (login, clock) = login();
+        check(&login, "ada", "right", client(1), Ok("ada"));
+        for number in 100..110 {
+            check(&login, name, "guess", client(number), WRONG);
+        }
+        for (number, pause) in (200..).zip([1, 2, 4, 8, 16, 32, 60, 60]) {
+            check(&login, name, "right", client(2), wait(pause));
+            check(&login, "ada", "right", client(1), Ok("ada"));
+            clock.advance(seconds(pause));
+            check(&login, name, "guess", client(number), WRONG);
+        }
+        // The attack ends: a minute later, everybody may.
+        clock.advance(seconds(60));
+        check(&login, "ada", "right", client(2), Ok("ada"));
+    }
+}
+
+#[test]
+fn on_a_unix_socket_only_accounts_count() {
+    let (login, _) = login();
+    for number in 0..9 {
+        check(&login, &format!("name {number}"), "guess", ClientKey::LOCAL, WRONG);
+    }
+    check(&login, "ada", "right", ClientKey::LOCAL, Ok("ada"));
+}
+
+/// As many as may try at the same moment are tried, and no more: none slips through because the others have not failed yet.
+#[test]
+fn what_comes_at_once_is_counted_at_once() {
+    let clock = Clock::manual();
+    let accounts = Accounts::parse(line("ada", "right")).expect("good");
+    let hasher = Hasher::with_limits(clock.clone(), 4, 64);
+    let login = Arc::new(Login::with_hasher(accounts, hasher, clock));
+    let start = Arc::new(Barrier::new(32));
+    let guesses: Vec<_> = (0..32)
+        .map(|_| {
+            let (login, start) = (login.clone(), start.clone());
+            thread::spawn(move || {
+                start.wait();
+                login.check("ada", b"guess", client(1))
+            })
+        })
+        .collect();
+    let answers: Vec<_> = guesses.into_iter().map(|guess| guess.join().expect("no panic")).collect();
+    let tried = answers.iter().filter(|answer| **answer == Err(LoginError::Wrong)).count();
+    assert_eq!(tried, 5, "{answers:?}");
+}
+
+/// No permit and no queue: 503, and the attempt is not held against anybody.
+#[test]
+fn too_many_at_once_is_busy_and_no_attempt() {
+    let clock = Clock::manual();
+    let accounts = Accounts::parse(format!("ada:{}", super::argon2_params::hash("right", (32 << 10, 4, 1))));
+    let hasher = Hasher::with_limits(clock.clone(), 1, 0);
+    let login = Arc::new(Login::with_hasher(accounts.expect("good"), hasher, clock));
+    let start = Arc::new(Barrier::new(8));
+    let logins: Vec<_> = (0..8)
+        .map(|_| {
+            let (login, start) = (login.clone(), start.clone());
+            thread::spawn(move || {
+                start.wait();
+                (0..3).map(|_| login.check("ada", b"right", client(1))).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let answers: Vec<_> = logins.into_iter().flat_map(|login| login.join().expect("no panic")).collect();
+    let busy = answers.iter().filter(|answer| matches!(answer, Err(LoginError::Busy(_)))).count();
+    assert!(busy > 0 && answers.iter().any(Result::is_ok), "{answers:?}");
+}
+
+/// An unknown name costs what a known one costs, within what a clock can tell.
+#[test]
+fn unknown_names_cost_the_same() {
+    let clock = Clock::manual();
+    let lines = format!("ada:{}", super::argon2_params::hash("right", (8 << 10, 2, 1)));
+    let login = Login::new(Accounts::parse(lines).expect("good"), clock.clone());
+    let time = |name: &str, number: u32| {
+        let start = Instant::now();
+        assert_eq!(login.check(name, b"guess", client(number)).err(), Some(LoginError::Wrong));
+        clock.advance(seconds(4000));
+        start.elapsed()
+    };
+    time("ada", 0);
+    // The fastest of several is what the work costs; the others are what the machine did besides.
+    let known = (1..12).map(|number| time("ada", number)).min().expect("some");
+    let unknown = (20..31).map(|number| time("nobody", number)).min().expect("some");
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    assert!((0.5..2.0).contains(&ratio), "{known:?} for a known name, {unknown:?} for an unknown one");
+}

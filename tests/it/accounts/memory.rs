@@ -1,0 +1,151 @@
+//! Sessions in memory.
+
+use super::{at, seconds};
+use selvedge::clock::Tick;
+use selvedge::guard::auth::Digest;
+use selvedge::guard::session::{MemoryStore, Record, SessionLimits, SessionStore, StoreError};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+fn store(per_user: usize, capacity: usize) -> MemoryStore {
+    MemoryStore::new(SessionLimits { per_user, capacity, ..SessionLimits::default() })
+}
+
+fn id(number: u32) -> Digest {
+    Digest::of(&number.to_be_bytes())
+}
+
+fn record(user: Option<&str>, now: Tick) -> Record {
+    Record { user: user.map(Into::into), data: Arc::default(), ends: now.after(seconds(8 * 3600)) }
+}
+
+fn is_live(store: &MemoryStore, number: u32, now: Tick) -> bool {
+    store.load(&id(number), now).is_some()
+}
+
+#[test]
+fn idle_for_half_an_hour_or_eight_hours_in_all() {
+    let store = store(8, 100);
+    store.insert(id(1), record(Some("ada"), at(0)), at(0)).expect("room");
+    store.insert(id(2), record(Some("ada"), at(0)), at(0)).expect("room");
+    let mut now = 0;
+    while now < 8 * 3600 {
+        assert!(is_live(&store, 1, at(now)), "{now}");
+        now += 1700;
+    }
+    assert!(!is_live(&store, 1, at(8 * 3600)));
+    assert!(!is_live(&store, 2, at(1800)));
+    assert!(!store.save(&id(1), Arc::default(), at(8 * 3600)), "what is over is not brought back");
+    assert_eq!(store.sweep(at(8 * 3600)), 2);
+    assert!(store.is_empty());
+}
+
+#[test]
+fn an_id_nobody_made_is_no_session() {
+    let store = store(8, 100);
+    assert_eq!(store.load(&id(1), at(0)), None);
+    assert!(!store.save(&id(1), Arc::default(), at(0)));
+    assert!(!store.remove(&id(1), at(0)));
+    assert_eq!(store.renew(&id(1), id(2), record(Some("ada"), at(0)), at(0)), Err(StoreError::Gone));
+    assert_eq!(store.remove_user("ada", at(0)), 0);
+    assert!(store.is_empty());
+}
+
+#[test]
+fn renewal_ends_the_old_id() {
+    let store = store(8, 100);
+    let users = [None, Some("ada"), Some("ada"), Some("bob"), None];
+    store.insert(id(0), record(users[0], at(0)), at(0)).expect("room");
+    for (old, user) in (0..).zip(&users[1..]) {
+        store.renew(&id(old), id(old + 1), record(*user, at(0)), at(1)).expect("it is alive");
+        assert!(!is_live(&store, old, at(1)));
+        let kept = store.load(&id(old + 1), at(1)).expect("it is alive");
+        assert_eq!(kept.user.as_deref(), *user);
+        assert_eq!(store.len(), 1);
+        assert_eq!(store.renew(&id(old), id(99), record(*user, at(0)), at(1)), Err(StoreError::Gone));
+    }
+    assert_eq!((store.remove_user("ada", at(1)), store.remove_user("bob", at(1))), (0, 0));
+}
+
+#[test]
+fn the_oldest_of_a_users_makes_way() {
+    let store = store(3, 100);
+    for number in 0..5 {
+        store.insert(id(number), record(Some("ada"), at(0)), at(0)).expect("room");
+        store.insert(id(100 + number), record(Some(&format!("user {number}")), at(0)), at(0)).expect("room");
+    }
+    let live: Vec<u32> = (0..5).filter(|number| is_live(&store, *number, at(0))).collect();
+    assert_eq!(live, [2, 3, 4]);
+    store.renew(&id(2), id(12), record(Some("ada"), at(0)), at(0)).expect("it is alive");
+    store.insert(id(5), record(Some("ada"), at(0)), at(0)).expect("room");
+    assert!(!is_live(&store, 12, at(0)), "renewal makes nobody younger");
+    assert!(store.remove(&id(3), at(0)) && !store.remove(&id(3), at(0)));
+    assert_eq!(store.remove_user("ada", at(0)), 2);
+    assert!((0..5).all(|number| is_live(&store, 100 + number, at(0))), "others stay");
+    assert_eq!(store.len(), 5);
+}
+
+#[test]
+fn who_is_logged_in_makes_way_for_nobody() {
+    let store = store(8, 64);
+    let mut kept = Vec::new();
+    for number in 0..20 {
+        if store.insert(id(number), record(Some(&format!("user {number}")), at(0)), at(0)).is_ok() {
+            kept.push(number);
+        }
+    }
+    assert!(kept.len() > 15, "{kept:?}");
+    for number in 1000..20_000 {
+        let _ = store.insert(id(number), record(None, at(1)), at(1));
+    }
+    assert!(store.len() <= 64);
+    assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
+    let mut refused = 0;
+    for number in 100..1000 {
+        let user = format!("user {number}");
+        refused += usize::from(store.insert(id(number), record(Some(&user), at(1)), at(1)).is_err());
+    }
+    assert!(refused > 800 && store.len() <= 64, "{refused}");
+    assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
+    // An hour later nobody has come back, and all make room: those that remember users too.
+    let now = at(3600);
+    let let_in = (2000..2032).filter(|number| {
+        store.insert(id(*number), record(Some(&format!("user {number}")), now), now).is_ok()
+    });
+    assert!(let_in.count() > 24);
+}
+
+/// Users come for a few minutes each, far more in eight hours than there is room for at once.
+#[test]
+fn short_visits_take_no_place_for_long() {
+    let store = store(8, 256);
+    for number in 0..4000 {
+        let now = at(u64::from(number) * 30);
+        let user = format!("user {number}");
+        assert_eq!(store.insert(id(number), record(Some(&user), now), now), Ok(()), "{number}");
+        assert!(is_live(&store, number, at(u64::from(number) * 30 + 300)));
+    }
+}
+
+#[test]
+fn of_many_threads_one_renews() {
+    let store = Arc::new(store(8, 1000));
+    for round in 0..200 {
+        let old = id(round * 10);
+        store.insert(old, record(Some("ada"), at(0)), at(0)).expect("room");
+        let start = Arc::new(Barrier::new(4));
+        let threads: Vec<_> = (1..5)
+            .map(|number| {
+                let (store, start) = (store.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    store.renew(&old, id(round * 10 + number), record(Some("ada"), at(0)), at(0)).is_ok()
+                })
+            })
+            .collect();
+        let winners = threads.into_iter().filter(|_| true).map(|it| it.join().expect("no panic"));
+        assert_eq!(winners.filter(|won| *won).count(), 1);
+        let live = (0..5).filter(|number| is_live(&store, round * 10 + number, at(0))).count();
+        assert_eq!(live, 1);
+    }
+}

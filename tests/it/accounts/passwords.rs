@@ -1,0 +1,69 @@
+//! The credentials file.
+
+use super::{argon2_params, line};
+use selvedge::guard::auth::{Accounts, hash_password};
+use std::path::Path;
+
+/// A file with this text is refused, at this line, with these words and none of its own.
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("users-{}", std::process::id()));
+    std::fs::write(&path, text).expect("a place to write");
+    let error = Accounts::load(&path).expect_err(text).to_string();
+    assert_eq!(error, format!("{}{expected}", path.display()), "{text:?}");
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn mistakes_are_told_by_line_and_never_by_content() {
+    let good = line("ada", "secret");
+    let hash = |change: &dyn Fn(String) -> String| change(good.clone());
+    let rows: &[(String, &str)] = &[
+        (String::new(), ": nobody in it; a line is USER:HASH, and `selvedge hash-password` makes the hash"),
+        (
+            "# nobody\n\n".into(),
+            ": nobody in it; a line is USER:HASH, and `selvedge hash-password` makes the hash",
+        ),
+        (format!("{good}swordfish\n"), ":2: no colon after the user"),
+        (format!("\n\n{}", good.replace("ada:", ":")), ":3: no user before the colon"),
+        (good.replace("ada:", &format!("{}:", "x".repeat(129))), ":1: a user of more than 128 bytes"),
+        (good.replace("ada:", "a\tda:"), ":1: a user with a control character"),
+        ("ada:swordfish\n".into(), ":1: not a hash as `selvedge hash-password` prints it"),
+        ("ada:\n".into(), ":1: not a hash as `selvedge hash-password` prints it"),
+        (good.replace("argon2id", "argon2i"), ":1: a hash that is not argon2id"),
+        (good.replace("v=19", "v=16"), ":1: a hash that is not of version 19"),
+        (good.replace("$v=19", ""), ":1: a hash that is not of version 19"),
+        (
+            good.replace("m=8", "m=65537"),
+            ":1: a hash that asks for more than 64 MiB of memory, 16 passes or 8 lanes",
+        ),
+        (
+            good.replace("t=1", "t=4294967295"),
+            ":1: a hash that asks for more than 64 MiB of memory, 16 passes or 8 lanes",
+        ),
+        (good.replace("m=8", "m=0"), ":1: a hash with impossible parameters"),
+        (good.replace("m=8", "x=8"), ":1: a hash with parameters other than m, t and p"),
+        (
+            hash(&|line| line[..line.rfind('$').expect("there")].into()),
+            ":1: a hash without its salt or its result",
+        ),
+        (format!("{good}{good}"), ":2: a user that stands further up too"),
+    ];
+    for (text, expected) in rows {
+        check(text, expected);
+    }
+    let missing = Accounts::load(Path::new("/no/such/file")).expect_err("it is not there").to_string();
+    assert!(missing.starts_with("cannot read /no/such/file: "), "{missing}");
+}
+
+#[test]
+fn lines_comments_and_ends_of_lines() {
+    let text =
+        format!("# who may log in\r\n\r\n  {}{}", line("ada", "x").replace('\n', "\r\n"), line("bob", "y"));
+    assert_eq!(Accounts::parse(text).expect("good").len(), 2);
+    let usual = format!("ada:{}", hash_password(b"x").expect("memory"));
+    assert!(usual.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert_eq!(Accounts::parse(usual).expect("what we print, we read").len(), 1);
+    assert_ne!(hash_password(b"x").expect("memory"), hash_password(b"x").expect("memory"), "salted");
+    assert_ne!(argon2_params::PARAMS.0, 0);
+}
