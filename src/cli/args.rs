@@ -213,20 +213,18 @@ fn command() -> Command {
         let action = if repeatable { ArgAction::Append } else { ArgAction::Set };
         argument.action(action).help_heading("Clients and fields")
     });
+    let cookies = "Session cookies for plain HTTP, where all can read them";
     let own = [
         flag("bind", "ADDR", bind, &defaults.config.bind.join(", ")).short('b').action(ArgAction::Append),
         flag("log-file", "FILE", "Append the log to FILE, besides standard error", ""),
         flag("log-level", "LEVEL", level, &defaults.log_level.as_str().to_lowercase()),
-        flag("users", "FILE", "Who may log in, a line each: USER:HASH; see hash-password", ""),
-        flag(
-            "insecure-cookies",
-            "on|off",
-            "Session cookies that work, and can be read, over plain HTTP",
-            "off",
-        )
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_missing_value("on"),
+        flag("users", "FILE", "Who may log in, a line each: USER:HASH; see hash-password", "")
+            .help_heading("Accounts"),
+        flag("insecure-cookies", "on|off", cookies, "off")
+            .help_heading("Accounts")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("on"),
     ];
     let hash_password = Command::new("hash-password")
         .about("Read a password from standard input and print its hash, for a line of --users");

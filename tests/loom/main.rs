@@ -1,7 +1,7 @@
-//! Models of everything in `selvedge::threads`, which loom runs through every interleaving they can have:
+//! Models of everything in `selvedge::threads` and of the stores of tokens and sessions, which loom runs through every interleaving they can have:
 //!
 //! ```text
-//! RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --test loom -- --nocapture
+//! RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --features auth --test loom -- --nocapture
 //! ```
 //!
 //! Each model states one property, and its comment says what it is worth: how many threads, the bound on preemptions
@@ -20,6 +20,8 @@ mod lobby;
 mod pool;
 mod semaphore;
 mod table;
+#[cfg(feature = "auth")]
+mod tokens;
 
 use selvedge::clock::Tick;
 use std::fmt::Debug;

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 /// Tokens that may be alive at once.
 const CAPACITY: usize = 65_536;
-const SHARDS: usize = 16;
+/// Tokens for which another shard is worth it, and how many shards there are at most.
+const PER_SHARD: usize = 256;
+const MAX_SHARDS: usize = 16;
 /// Bytes a subject may have.
 const MAX_SUBJECT: usize = 256;
 
@@ -68,7 +70,12 @@ impl Entry for Token {
 impl TokenStore {
     /// A store without tokens.
     pub fn new(clock: Clock) -> Self {
-        TokenStore { tokens: Table::new(CAPACITY, SHARDS), clock }
+        TokenStore::with_capacity(clock, CAPACITY)
+    }
+
+    /// A store for so many tokens; [`new`](TokenStore::new) has room for 65,536.
+    pub fn with_capacity(clock: Clock, capacity: usize) -> Self {
+        TokenStore { tokens: Table::new(capacity, (capacity / PER_SHARD).min(MAX_SHARDS)), clock }
     }
 
     /// A new token for `subject`, good for `span`. It exists nowhere but in what is returned.

@@ -7,7 +7,9 @@ use crate::sync::Arc;
 use crate::threads::{Entry, Table};
 use std::time::Duration;
 
-const SHARDS: usize = 16;
+/// Sessions for which another shard is worth it, and how many shards there are at most.
+const PER_SHARD: usize = 256;
+const MAX_SHARDS: usize = 16;
 
 /// Sessions in a [`Table`] of fixed capacity, and beside it, for each user, the list of his.
 ///
@@ -46,9 +48,10 @@ const TOLD_LATE: u32 = 8;
 impl MemoryStore {
     /// A store without sessions.
     pub fn new(limits: SessionLimits) -> Self {
+        let shards = (limits.capacity / PER_SHARD).min(MAX_SHARDS);
         MemoryStore {
-            sessions: Table::new(limits.capacity, SHARDS),
-            users: Table::new(limits.capacity, SHARDS),
+            sessions: Table::new(limits.capacity, shards),
+            users: Table::new(limits.capacity, shards),
             limits,
         }
     }
