@@ -7,6 +7,7 @@ mod csrf;
 mod login;
 mod memory;
 mod passwords;
+mod program;
 mod tokens;
 mod wire;
 
