@@ -143,7 +143,7 @@ fn of_many_threads_one_renews() {
                 })
             })
             .collect();
-        let winners = threads.into_iter().filter(|_| true).map(|it| it.join().expect("no panic"));
+        let winners = threads.into_iter().map(|it| it.join().expect("no panic"));
         assert_eq!(winners.filter(|won| *won).count(), 1);
         let live = (0..5).filter(|number| is_live(&store, round * 10 + number, at(0))).count();
         assert_eq!(live, 1);
