@@ -33,7 +33,7 @@
 //! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
 //! | 2 | [`http1`]: bytes in, bytes out · `message`: [`Request`], [`Response`], [`Body`] |
 //! | 1 | [`threads`]: semaphore, pool, lobby, board, table · [`config`]: every limit |
-//! | 0 | [`error`] · [`clock`] · `sync` |
+//! | 0 | [`error`] · [`clock`] · [`record`]: one line, whatever is in it · `sync` |
 //!
 //! # Features
 //!
@@ -60,6 +60,7 @@ mod message;
 pub mod monitor;
 #[cfg(not(loom))]
 pub mod net;
+pub mod record;
 #[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]

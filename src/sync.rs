@@ -15,7 +15,9 @@ mod product {
     pub use parking_lot::{Mutex, MutexGuard};
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-    pub use std::thread::{Builder, current, sleep};
+    #[cfg(feature = "cli")]
+    pub use std::thread::current;
+    pub use std::thread::{Builder, sleep};
     use std::time::Instant;
 
     /// A condition variable whose wait takes an optional deadline.

@@ -5,6 +5,7 @@
 
 use super::Failure;
 use crate::config::{Config, Rate, SETTINGS};
+use crate::monitor::{LogFormat, Outlet};
 use ::log::Level;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command, value_parser};
@@ -26,6 +27,9 @@ pub(super) struct Options {
     pub(super) config: Config,
     pub(super) log_file: Option<PathBuf>,
     pub(super) log_level: Level,
+    pub(super) log_format: LogFormat,
+    pub(super) access_log: Option<Outlet>,
+    pub(super) alert_command: Option<OsString>,
     /// Variables that look like settings and are none.
     pub(super) unknown: Vec<String>,
 }
@@ -79,7 +83,9 @@ fn split(name: &str, value: OsString) -> Vec<OsString> {
 
 /// Every name that is a flag and a variable.
 fn names() -> impl Iterator<Item = &'static str> {
-    ["bind", "log-file", "log-level"].into_iter().chain(SETTINGS.iter().map(|setting| setting.name))
+    ["bind", "log-file", "log-level", "log-format", "access-log", "alert-command"]
+        .into_iter()
+        .chain(SETTINGS.iter().map(|setting| setting.name))
 }
 
 impl Default for Options {
@@ -87,7 +93,15 @@ impl Default for Options {
         // The library leaves rate limiting to its user; the built-in application has the article's.
         let rate_limit = Some(Rate { count: 30, span: Duration::from_secs(60) });
         let config = Config { rate_limit, ..Config::default() };
-        Options { config, log_file: None, log_level: Level::Info, unknown: Vec::new() }
+        Options {
+            config,
+            log_file: None,
+            log_level: Level::Info,
+            log_format: LogFormat::Text,
+            access_log: None,
+            alert_command: None,
+            unknown: Vec::new(),
+        }
     }
 }
 
@@ -97,6 +111,14 @@ impl Options {
         for (index, value) in values.into_iter().enumerate() {
             if name == "log-file" {
                 self.log_file = Some(value.into());
+                continue;
+            }
+            if name == "access-log" {
+                self.access_log = outlet(value)?;
+                continue;
+            }
+            if name == "alert-command" {
+                self.alert_command = Some(value).filter(|value| !value.is_empty());
                 continue;
             }
             let value = value.into_string().map_err(|value| format!("'{}' is not UTF-8", value.display()))?;
@@ -111,11 +133,27 @@ impl Options {
                 self.log_level = value.parse().map_err(|_| {
                     format!("'{value}' is no level; permitted: error, warn, info, debug, trace")
                 })?;
+            } else if name == "log-format" {
+                self.log_format = match &*value {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    _ => return Err(format!("'{value}' is no format; permitted: text, json")),
+                };
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
                 (setting.set)(&mut self.config, &value)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Where an access log goes: a file, `-` for standard output, or nowhere.
+fn outlet(value: OsString) -> Result<Option<Outlet>, String> {
+    match value.to_str() {
+        Some("off") => Ok(None),
+        Some("-") => Ok(Some(Outlet::Stdout)),
+        Some("") => Err("an empty name; write FILE, - for standard output, or off".into()),
+        _ => Ok(Some(Outlet::File(value.into()))),
     }
 }
 
@@ -133,12 +171,15 @@ fn command() -> Command {
             .allow_negative_numbers(true)
             .help(if default.is_empty() { help.to_owned() } else { format!("{help} [{default}]") })
     };
-    let bind = "Address to listen on, repeatable: HOST:PORT or unix:PATH";
+    let bind = "Listen on HOST:PORT or unix:PATH, repeatable";
     let level = "What is logged: error, warn, info, debug or trace";
     let own = [
         flag("bind", "ADDR", bind, &defaults.config.bind.join(", ")).short('b').action(ArgAction::Append),
         flag("log-file", "FILE", "Append the log to FILE, besides standard error", ""),
         flag("log-level", "LEVEL", level, &defaults.log_level.as_str().to_lowercase()),
+        flag("log-format", "FORMAT", "How both logs are written: text or json", "text"),
+        flag("access-log", "FILE|-|off", "A line for every answer, to FILE or standard output", "off"),
+        flag("alert-command", "PROGRAM", "Run for each alert, with it as JSON on standard input", ""),
     ];
     let table = SETTINGS.iter().map(|setting| {
         flag(setting.name, setting.value_name, setting.help, &(setting.show)(&defaults.config))
@@ -157,6 +198,7 @@ const AFTER_HELP: &str = "\
 Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
 Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
 SELVEDGE_BIND takes several addresses, with commas between them.
+SIGUSR1 opens the log files again, after they have been moved away.
 SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
 Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 ";

@@ -10,11 +10,13 @@ mod descriptors;
 mod log;
 mod signals;
 
-use self::args::Invocation;
+use self::args::{Invocation, Options};
+use self::log::Logs;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::monitor::Monitor;
+use crate::monitor::{AccessLog, AlertCommand, Monitor};
+use crate::record::Escaped;
 use crate::server::Server;
 use crate::service::article;
 use ::log::{info, warn};
@@ -32,7 +34,7 @@ const CUT: u8 = 3;
 /// The program: serves until a signal ends it, and says on standard error what went wrong, in one line.
 pub fn run() -> ExitCode {
     serve().unwrap_or_else(|failure| {
-        say(format_args!("selvedge: {}", log::Escaped(&failure.message)));
+        say(format_args!("selvedge: {}", Escaped(&failure.message)));
         ExitCode::from(failure.code)
     })
 }
@@ -45,31 +47,52 @@ fn serve() -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
     };
+    let logs = Logs::start(&options)?;
+    let ended = serve_logged(options, &logs);
+    // Before anything is said of a failure: what led to it comes first.
+    logs.flush();
+    ended
+}
+
+fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     let config = options.config;
-    log::start(options.log_level, options.log_file.as_deref())?;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
     // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen()?;
+    let signals = signals::listen(logs.clone())?;
+    let alert_command = options.alert_command.map(AlertCommand::new).transpose().map_err(Error::Threads)?;
     let shortage = descriptors::raise(&config);
-    let server = start(config.clone())?;
+    let server = start(config.clone(), logs.access.clone(), alert_command.clone())?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
-    say(banner::text(&config, &listening, shortage));
+    logs.say(&banner::text(&config, &listening, shortage));
 
     let reason = signals.wait();
     info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
     let report = server.shutdown(config.drain_timeout);
     info!("{report}");
+    if let Some(command) = alert_command {
+        command.kill();
+    }
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
 /// The built-in application behind the limits of `config`.
-fn start(config: Config) -> Result<Server, Error> {
+fn start(
+    config: Config,
+    access_log: Option<AccessLog>,
+    alert_command: Option<AlertCommand>,
+) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
     let application = article::application(&monitor);
     let mut builder = Server::builder().monitor(monitor);
+    if let Some(log) = access_log {
+        builder = builder.access_log(log);
+    }
+    if let Some(command) = alert_command {
+        builder = builder.alert_sink(command);
+    }
     for address in &config.bind {
         builder = builder.bind(address)?;
     }

@@ -50,6 +50,11 @@ pub trait Guard: Send + Sync + 'static {
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
         let _ = (exchange, response);
     }
+
+    /// Throws away what is held for nobody any more. Called from time to time when memory is short.
+    fn sweep(&self, now: Tick) {
+        let _ = now;
+    }
 }
 
 /// One request and what is known about it, from its first byte to the last of its response.
@@ -102,6 +107,10 @@ impl Guards {
     /// The first refusal, or none.
     pub(crate) fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         self.0.iter().try_for_each(|guard| guard.admit(exchange))
+    }
+
+    pub(crate) fn sweep(&self, now: Tick) {
+        self.0.iter().for_each(|guard| guard.sweep(now));
     }
 
     /// Outermost last, so that the first guard has the last word.

@@ -25,6 +25,8 @@ pub(super) struct Wire {
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
     written: u64,
+    /// All bytes of it that were handed to the system.
+    sent: u64,
 }
 
 impl Wire {
@@ -37,6 +39,7 @@ impl Wire {
             min_rate: config.min_rate,
             write_deadline: Tick::NEVER,
             written: 0,
+            sent: 0,
         }
     }
 
@@ -53,12 +56,19 @@ impl Wire {
         Ok(count)
     }
 
-    /// Begins an answer.
-    pub(super) fn begin_answer(&mut self) {
+    /// Begins an answer; says when.
+    pub(super) fn begin_answer(&mut self) -> Tick {
         let now = self.clock.now();
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
         self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        self.sent = 0;
+        now
+    }
+
+    /// Bytes of the answer at hand that were handed to the system.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Writes all of `bytes`; with `more`, others follow at once and may share a packet with the last of them.
@@ -70,6 +80,7 @@ impl Wire {
                 if more { self.stream.write_with_more_to_come(block) } else { self.stream.write(block) }
             });
             let count = self.judge(sent)?;
+            self.sent += count as u64;
             rest = &rest[count..];
             if !rest.is_empty() {
                 self.note_sent(count);
@@ -89,6 +100,7 @@ impl Wire {
                 Ok(0) => return Err(CloseReason::AnswerFailed),
                 sent => {
                     let count = self.judge(sent)?;
+                    self.sent += count as u64;
                     self.note_sent(count);
                 }
             }

@@ -250,7 +250,7 @@ fn other_signals_are_survived_and_logged_twice() {
     serving.signal(Signal::HUP);
     let seen = serving.read_to("SIGHUP: ignored");
     serving.signal(Signal::USR1);
-    serving.read_to("SIGUSR1: ignored");
+    serving.read_to("SIGUSR1: the log files are opened again");
     serving.signal(Signal::TERM);
     serving.end(0);
 

@@ -5,5 +5,6 @@ mod cli;
 mod encode;
 mod head;
 mod house;
+mod record;
 mod settings;
 mod threads;
