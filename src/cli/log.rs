@@ -66,18 +66,24 @@ impl Logs {
 
     /// Opens the files again.
     pub(super) fn reopen(&self) {
-        self.journals.iter().for_each(Journal::reopen);
-        self.access.iter().for_each(AccessLog::reopen);
+        self.all().for_each(Journal::reopen);
     }
 
-    /// Waits for what is still to be written, but not for an outlet that has stopped.
-    pub(super) fn flush(&self) {
+    /// The end: says what was lost, and waits for what is still to be written, but not for an outlet that has stopped.
+    pub(super) fn end(&self) {
+        if let Some(access) = &self.access {
+            access.journal().flush(LAST_WORDS);
+        }
+        for journal in self.all().filter(|journal| journal.dropped() > 0) {
+            log::warn!("{} has lost {} of its lines in all", journal.name(), journal.dropped());
+        }
         for journal in &self.journals {
             journal.flush(LAST_WORDS);
         }
-        if let Some(log) = &self.access {
-            log.flush(LAST_WORDS);
-        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Journal> {
+        self.journals.iter().chain(self.access.iter().map(AccessLog::journal))
     }
 
     /// Says something on standard error that is no record, in its turn.

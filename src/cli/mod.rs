@@ -50,7 +50,7 @@ fn serve() -> Result<ExitCode, Failure> {
     let logs = Logs::start(&options)?;
     let ended = serve_logged(options, &logs);
     // Before anything is said of a failure: what led to it comes first.
-    logs.flush();
+    logs.end();
     ended
 }
 

@@ -33,7 +33,7 @@ pub(super) fn listen(logs: Logs) -> Result<Signals, Failure> {
                     let name = if end == SIGINT { "SIGINT" } else { "SIGTERM" };
                     if draining {
                         warn!("{name} again: ending at once");
-                        logs.flush();
+                        logs.end();
                         std::process::exit(CUT.into());
                     }
                     draining = true;

@@ -56,7 +56,7 @@ pub struct Access<'a> {
     pub referer: Option<&'a [u8]>,
 }
 
-/// Where a server writes a line for every answer. Cloned to whoever is to [`reopen`](AccessLog::reopen) it.
+/// Where a server writes a line for every answer. Cloned to whoever is to [reopen](Journal::reopen) it.
 ///
 /// ```no_run
 /// use selvedge::monitor::{AccessLog, LogFormat, Outlet};
@@ -90,19 +90,9 @@ impl AccessLog {
         }
     }
 
-    /// Opens the file again, by its name.
-    pub fn reopen(&self) {
-        self.journal.reopen();
-    }
-
-    /// Waits until everything is written, at most for `patience`; says whether it is.
-    pub fn flush(&self, patience: Duration) -> bool {
-        self.journal.flush(patience)
-    }
-
-    /// Records dropped since the beginning.
-    pub fn dropped(&self) -> u64 {
-        self.journal.dropped()
+    /// The journal it is written to.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 }
 

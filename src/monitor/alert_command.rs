@@ -7,7 +7,6 @@
 
 use super::alerts::{Alert, AlertSink};
 use crate::clock::Clock;
-use crate::record::Escaped;
 use crate::sync::{Arc, AtomicU64, Builder, Mutex, Ordering, Receiver, Sender, bounded, sleep};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
@@ -93,7 +92,6 @@ impl Runner {
     fn run(&self, alerts: &Receiver<Alert>) {
         while let Ok(alert) = alerts.recv() {
             let program = self.program.to_string_lossy();
-            let program = Escaped(&*program);
             match self.run_once(&alert) {
                 Ok(Some(status)) if status.success() => {}
                 Ok(Some(status)) => log::warn!("the alert command '{program}' failed: {status}"),

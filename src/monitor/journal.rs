@@ -68,6 +68,11 @@ impl Journal {
         self.0.spool.report(self.0.clock.now()).map(|count| loss(count, self.0.name))
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
     /// Lines dropped since the beginning.
     pub fn dropped(&self) -> u64 {
         self.0.spool.dropped()
@@ -164,5 +169,5 @@ impl Writer {
 }
 
 fn loss(count: u64, name: &str) -> String {
-    format!("{count} lines of {name} were dropped: its reader is too slow, or its disk full")
+    format!("{name} has lost {count} of its lines: its reader is too slow, or its disk full")
 }

@@ -122,7 +122,7 @@ pub enum Step {
 /// use selvedge::monitor::resources::{Pressure, Step};
 ///
 /// let mut pressure = Pressure::new(1000);
-/// let at = |seconds| Tick::from_micros(seconds * 1_000_000);
+/// let at = |seconds: u64| Tick::from_micros(seconds * 1_000_000);
 /// assert_eq!(pressure.observe(1000, at(0)), Step::Well);
 /// assert_eq!(pressure.observe(1001, at(1)), Step::Sweep);
 /// assert_eq!(pressure.observe(1001, at(2)), Step::CloseIdle);

@@ -55,8 +55,12 @@ impl Shared {
         log.record(&access, line);
     }
 
-    /// Takes note of the refusal of a connection that never had a worker.
+    /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself, to wake
+    /// its listeners: nobody asked then.
     pub(super) fn note_turned_away(&self, request: &Request, refusal: Refusal, bytes: usize) {
+        if refusal == Refusal::DRAINING || self.monitor.is_draining() {
+            return;
+        }
         self.record(request, refusal.status, bytes as u64, Duration::ZERO, &mut Vec::new());
     }
 }

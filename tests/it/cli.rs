@@ -1,6 +1,8 @@
 //! The program as it is run: what it says, where, and with which exit code.
 #![cfg(feature = "cli")]
 
+mod logs;
+
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::config::{Config, SETTINGS};
 use std::io::{BufRead, BufReader, Read, Write};

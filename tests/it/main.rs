@@ -5,6 +5,7 @@ mod cli;
 mod encode;
 mod head;
 mod house;
+mod monitor;
 mod record;
 mod settings;
 mod threads;
