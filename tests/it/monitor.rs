@@ -184,10 +184,11 @@ fn status_files() {
 
 #[test]
 fn control_groups() {
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>, Option<u64>);
+
     const MIB: u64 = 1 << 20;
     let v2 = "0::/a/b\n";
     let v1 = "5:cpu,cpuacct:/\n4:memory:/a/b\n0::/\n";
-    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<u64>, Option<u64>);
     let rows: &[Row] = &[
         ("", &[], None, Some(1024 * MIB)),
         (v2, &[], None, Some(1024 * MIB)),

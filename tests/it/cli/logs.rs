@@ -65,12 +65,13 @@ fn text(path: &Path) -> &str {
 /// Every answer has its line, whatever was asked, and nothing that is asked makes another.
 #[test]
 fn access_log() {
+    type Row<'a> = (&'a str, &'a [u8], &'a [&'a str]);
+
     let forged: &[u8] = b"GET /a?x=\"\\ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let agent: &[u8] =
         b"GET /b HTTP/1.0\r\nUser-Agent: \"\\ \xff \xc2\x9b2J\xe2\x80\xae\xe2\x80\xa8 127.0.0.1 - -\r\n\r\n";
     let split: &[u8] = b"GET /c HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a\n127.0.0.1 - -\r\n\r\n";
     let escape: &[u8] = b"GET /\x1b[2J HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    type Row<'a> = (&'a str, &'a [u8], &'a [&'a str]);
     let rows: &[Row] = &[
         (
             "text",
