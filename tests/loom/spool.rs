@@ -5,8 +5,9 @@ use loom::thread;
 use selvedge::threads::{Order, Spool};
 use std::sync::Arc;
 
-/// Two threads (a pusher that closes, a writer), exhaustive. The writer sleeps without a deadline, so a push or an end
-/// that did not wake it would leave it there: caught, with the `notify_one` of `push` or of `close` left out.
+/// Two threads (a pusher that waits for the writer, then closes; the writer), exhaustive. Nobody has a deadline, so one who
+/// is not woken stays for ever: caught, with the `notify_one` of `push` or of `close`, or the `notify_all` of `take`,
+/// left out.
 #[test]
 fn no_line_is_left_behind() {
     explore(Preemptions::Any, [4], || {
@@ -22,6 +23,7 @@ fn no_line_is_left_behind() {
             }
         });
         spool.push(b"1\n");
+        spool.flush(None);
         spool.push(b"2\n");
         spool.close();
         writer.join().expect("no panic")
