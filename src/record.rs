@@ -14,7 +14,6 @@
 //! ```
 
 use std::fmt::{self, Display};
-use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A text, of which nothing needs to be known, as it is shown in a line: `\n`, `\u{1b}`, `\xff`.
@@ -128,13 +127,50 @@ impl Display for Utc {
     }
 }
 
+/// Appends a moment as [`Utc`] shows it, without the detour through a formatter.
+pub fn push_utc(line: &mut Vec<u8>, at: SystemTime) {
+    let Moment { year, month, day, hour, minute, second, milli } = Moment::from(at);
+    for (number, width, after) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (hour, 2, b':'),
+        (minute, 2, b':'),
+        (second, 2, b'.'),
+        (u64::from(milli), 3, b'Z'),
+    ] {
+        push_number(line, number, width);
+        line.push(after);
+    }
+}
+
+/// Appends a number in at least so many digits.
+pub fn push_number(line: &mut Vec<u8>, number: u64, width: usize) {
+    let mut digits = [b'0'; 20];
+    let (mut start, mut rest) = (digits.len(), number);
+    while rest > 0 {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    line.extend_from_slice(&digits[start.min(digits.len() - width.clamp(1, 20))..]);
+}
+
 /// Appends a moment as access logs have it, in UTC: `31/Jan/2026:12:00:00 +0000`.
 pub fn push_clf(line: &mut Vec<u8>, at: SystemTime) {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let Moment { year, month, day, hour, minute, second, .. } = Moment::from(at);
     let month = MONTHS.get((month as usize).wrapping_sub(1)).copied().unwrap_or_default();
-    let _ = write!(line, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000");
+    push_number(line, day, 2);
+    line.push(b'/');
+    line.extend_from_slice(month.as_bytes());
+    line.push(b'/');
+    for (number, width, after) in [(year, 4, b':'), (hour, 2, b':'), (minute, 2, b':'), (second, 2, b' ')] {
+        push_number(line, number, width);
+        line.push(after);
+    }
+    line.extend_from_slice(b"+0000");
 }
 
 struct Moment {

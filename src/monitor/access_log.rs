@@ -6,10 +6,10 @@
 
 use super::journal::{Journal, Outlet};
 use crate::message::{ClientKey, RequestId};
-use crate::record::{Utc, push_clf, push_escaped, push_json};
+use crate::record::{push_clf, push_escaped, push_json, push_number, push_utc};
 use http::{StatusCode, Version};
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 /// Bytes of a method, a target, a user agent or a referer that are written; the rest is left out, and `…` says so.
@@ -117,30 +117,46 @@ fn combined(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
         push_cut(line, method.as_bytes());
         line.push(b' ');
         push_cut(line, target);
-        write!(line, " {version:?}")?;
+        line.extend_from_slice(if version == Version::HTTP_10 { b" HTTP/1.0" } else { b" HTTP/1.1" });
     } else {
         line.push(b'-');
     }
-    write!(line, "\" {} {}", access.status.as_str(), access.bytes)?;
+    line.extend_from_slice(b"\" ");
+    line.extend_from_slice(access.status.as_str().as_bytes());
+    line.push(b' ');
+    push_number(line, access.bytes, 1);
     for text in [access.referer, access.user_agent] {
         line.extend_from_slice(b" \"");
         push_cut(line, text.unwrap_or(b"-"));
         line.push(b'"');
     }
     match access.peer {
-        Some(peer) => write!(line, " {peer}")?,
+        Some(peer) => {
+            line.push(b' ');
+            push_peer(line, peer)?;
+        }
         None => line.extend_from_slice(b" local"),
     }
     let Access { duration, id, .. } = access;
-    write!(line, " {}.{:06} {id}", duration.as_secs(), duration.subsec_micros())
+    line.push(b' ');
+    push_number(line, duration.as_secs(), 1);
+    line.push(b'.');
+    push_number(line, duration.subsec_micros().into(), 6);
+    write!(line, " {id}")
 }
 
 fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
-    write!(line, "{{\"time\":\"{}\",\"client\":\"", Utc(access.time))?;
+    line.extend_from_slice(b"{\"time\":\"");
+    push_utc(line, access.time);
+    line.extend_from_slice(b"\",\"client\":\"");
     push_client(access, line)?;
     line.extend_from_slice(b"\",\"peer\":");
     match access.peer {
-        Some(peer) => write!(line, "\"{peer}\"")?,
+        Some(peer) => {
+            line.push(b'"');
+            push_peer(line, peer)?;
+            line.push(b'"');
+        }
         None => line.extend_from_slice(b"null"),
     }
     let (method, target, version) = access.request.map_or((None, None, None), |(method, target, version)| {
@@ -150,8 +166,13 @@ fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     push_member(line, "target", target);
     push_member(line, "version", version.map(str::as_bytes));
     let Access { status, bytes, duration, id, .. } = access;
-    write!(line, ",\"status\":{},\"bytes\":{bytes}", status.as_str())?;
-    write!(line, ",\"duration_us\":{},\"request_id\":\"{id}\"", duration.as_micros())?;
+    line.extend_from_slice(b",\"status\":");
+    line.extend_from_slice(status.as_str().as_bytes());
+    line.extend_from_slice(b",\"bytes\":");
+    push_number(line, *bytes, 1);
+    line.extend_from_slice(b",\"duration_us\":");
+    push_number(line, u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), 1);
+    write!(line, ",\"request_id\":\"{id}\"")?;
     push_member(line, "user_agent", access.user_agent);
     push_member(line, "referer", access.referer);
     line.push(b'}');
@@ -161,9 +182,30 @@ fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
 /// The client's address: the peer's, unless the client is somebody else.
 fn push_client(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     match access.peer {
-        Some(peer) if ClientKey::from(peer.ip()) == access.client => write!(line, "{}", peer.ip()),
+        Some(peer) if ClientKey::from(peer.ip()) == access.client => push_ip(line, peer.ip()),
         _ => write!(line, "{}", access.client),
     }
+}
+
+fn push_peer(line: &mut Vec<u8>, peer: SocketAddr) -> io::Result<()> {
+    if peer.is_ipv6() {
+        return write!(line, "{peer}");
+    }
+    push_ip(line, peer.ip())?;
+    line.push(b':');
+    push_number(line, peer.port().into(), 1);
+    Ok(())
+}
+
+fn push_ip(line: &mut Vec<u8>, address: IpAddr) -> io::Result<()> {
+    let IpAddr::V4(address) = address else { return write!(line, "{address}") };
+    for (number, octet) in address.octets().into_iter().enumerate() {
+        if number > 0 {
+            line.push(b'.');
+        }
+        push_number(line, octet.into(), 1);
+    }
+    Ok(())
 }
 
 fn push_member(line: &mut Vec<u8>, name: &str, value: Option<&[u8]>) {

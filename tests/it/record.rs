@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use selvedge::monitor::{Access, LogFormat};
-use selvedge::record::{Escaped, Utc, push_clf, push_escaped, push_json};
+use selvedge::record::{Escaped, Utc, push_clf, push_escaped, push_json, push_number, push_utc};
 use selvedge::{ClientKey, RequestId, StatusCode, Version};
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -93,6 +93,19 @@ fn moments() {
         let mut line = Vec::new();
         push_clf(&mut line, moment);
         assert_eq!(line, clf.as_bytes());
+        line.clear();
+        push_utc(&mut line, moment);
+        assert_eq!(line, shown.as_bytes());
+    }
+}
+
+#[test]
+fn numbers() {
+    for (number, width) in [(0, 1), (0, 0), (7, 3), (1234, 2), (u64::MAX, 1), (u64::MAX, 99), (5, 20)] {
+        let mut line = Vec::new();
+        push_number(&mut line, number, width);
+        let width = width.clamp(1, 20);
+        assert_eq!(String::from_utf8(line).expect("digits"), format!("{number:0width$}"));
     }
 }
 
