@@ -60,9 +60,9 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
-    // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen(logs.clone())?;
     let alert_command = options.alert_command.map(AlertCommand::new).transpose().map_err(Error::Threads)?;
+    // Listened for before there is a server, so that a signal during the start is not lost.
+    let signals = signals::listen(logs.clone(), alert_command.clone())?;
     let shortage = descriptors::raise(&config);
     let server = start(config.clone(), logs.access.clone(), alert_command.clone())?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
@@ -73,7 +73,7 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     let report = server.shutdown(config.drain_timeout);
     info!("{report}");
     if let Some(command) = alert_command {
-        command.kill();
+        command.end();
     }
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }

@@ -7,6 +7,7 @@
 use super::log::Logs;
 use super::{CUT, Failure};
 use crate::error::Error;
+use crate::monitor::AlertCommand;
 use crate::sync::{Builder, Receiver, bounded};
 use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -15,8 +16,8 @@ use signal_hook::iterator;
 /// The wish to end, once it is there.
 pub(super) struct Signals(Receiver<&'static str>);
 
-/// Starts to listen, for the `logs` too.
-pub(super) fn listen(logs: Logs) -> Result<Signals, Failure> {
+/// Starts to listen, for the `logs` too; an end at once ends the alert command.
+pub(super) fn listen(logs: Logs, alert_command: Option<AlertCommand>) -> Result<Signals, Failure> {
     let mut signals = iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         .map_err(|error| Failure::start(format!("cannot listen for signals: {error}")))?;
     let (ask, asked) = bounded(1);
@@ -33,6 +34,7 @@ pub(super) fn listen(logs: Logs) -> Result<Signals, Failure> {
                     let name = if end == SIGINT { "SIGINT" } else { "SIGTERM" };
                     if draining {
                         warn!("{name} again: ending at once");
+                        alert_command.iter().for_each(AlertCommand::end);
                         logs.end();
                         std::process::exit(CUT.into());
                     }

@@ -37,11 +37,20 @@ struct Desk {
     dropped: Arc<AtomicU64>,
 }
 
-/// The process group of the program that runs.
+/// What is running, for who ends it.
 #[derive(Debug, Default)]
 struct Running {
-    /// Written by the thread that runs it; read by who stops it, while it has not been waited for.
-    group: Mutex<Option<Pid>>,
+    /// Written by the thread that runs it, which holds the lock for as long as a program takes to start: who ends it all
+    /// waits for that, and nobody else is here.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The process group of the program, as long as it has not been waited for.
+    group: Option<Pid>,
+    /// No other is started.
+    over: bool,
 }
 
 impl AlertCommand {
@@ -66,9 +75,11 @@ impl AlertCommand {
         Ok(AlertCommand(Arc::new(desk)))
     }
 
-    /// Kills the program if it is running, so that it does not outlive its server.
-    pub fn kill(&self) {
-        self.0.running.kill();
+    /// Ends it: kills the program if it is running, so that it does not outlive its server, and starts no other.
+    pub fn end(&self) {
+        let mut state = self.0.running.state.lock();
+        state.over = true;
+        state.kill();
     }
 }
 
@@ -92,7 +103,11 @@ impl Runner {
     fn run(&self, alerts: &Receiver<Alert>) {
         while let Ok(alert) = alerts.recv() {
             let program = self.program.to_string_lossy();
-            match self.run_once(&alert) {
+            let ended = self.run_once(&alert);
+            if self.running.state.lock().over {
+                return;
+            }
+            match ended {
                 Ok(Some(status)) if status.success() => {}
                 Ok(Some(status)) => log::warn!("the alert command '{program}' failed: {status}"),
                 Ok(None) => {
@@ -109,23 +124,36 @@ impl Runner {
 
     /// Runs the program to its end, or kills it; `None` if it was killed.
     fn run_once(&self, alert: &Alert) -> io::Result<Option<ExitStatus>> {
-        let mut child = Command::new(&self.program)
+        let mut child = {
+            let mut state = self.running.state.lock();
+            if state.over {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let child = self.start()?;
+            state.group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            child
+        };
+        // A pipe takes far more than this without being read. Who does not want to read it need not.
+        let _ = child.stdin.take().map(|mut stdin| stdin.write_all((alert.to_json() + "\n").as_bytes()));
+        let ended = self.wait(&mut child);
+        if !matches!(ended, Ok(Some(_))) {
+            let mut state = self.running.state.lock();
+            state.kill();
+            state.group = None;
+            drop(state);
+            child.wait()?;
+        }
+        ended
+    }
+
+    fn start(&self) -> io::Result<Child> {
+        Command::new(&self.program)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // A group of its own: it is killed with what it has started, and not by a Ctrl-C that is meant for the server.
             .process_group(0)
-            .spawn()?;
-        self.running.is(Some(&child));
-        // A pipe takes far more than this without being read. Who does not want to read it need not.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all((alert.to_json() + "\n").as_bytes()));
-        let ended = self.wait(&mut child);
-        if !matches!(ended, Ok(Some(_))) {
-            self.running.kill();
-            self.running.is(None);
-            child.wait()?;
-        }
-        ended
+            .spawn()
     }
 
     /// Waits for the end, looking again and again: no other way to wait so long and no longer needs no signal handler.
@@ -133,13 +161,13 @@ impl Runner {
         let deadline = self.clock.now().after(self.patience);
         loop {
             // Under the lock: the group must not be killed when its number may be somebody else's already.
-            let mut group = self.running.group.lock();
+            let mut state = self.running.state.lock();
             let ended = child.try_wait()?;
             if ended.is_some() {
-                *group = None;
+                state.group = None;
                 return Ok(ended);
             }
-            drop(group);
+            drop(state);
             if self.clock.now() >= deadline {
                 return Ok(None);
             }
@@ -148,14 +176,9 @@ impl Runner {
     }
 }
 
-impl Running {
-    fn is(&self, child: Option<&Child>) {
-        let id = child.and_then(|child| i32::try_from(child.id()).ok());
-        *self.group.lock() = id.and_then(Pid::from_raw);
-    }
-
+impl State {
     fn kill(&self) {
-        if let Some(group) = *self.group.lock() {
+        if let Some(group) = self.group {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
