@@ -52,6 +52,9 @@ pub struct Config {
     pub queue_wait: Duration,
     /// Bytes of request bodies held in memory at once, all connections together. Default 256 MiB.
     pub max_buffered: usize,
+    /// Bytes of memory of the whole process, or 80 % of what its control group has, if that is less; past it idle
+    /// connections are closed and then new ones refused. Default 1 GiB.
+    pub max_memory: Option<u64>,
     /// Requests a client may make. `None` is off, and the default of the library; the built-in application has 30/60s.
     pub rate_limit: Option<Rate>,
     /// Refusals of a client past which it is refused for longer and longer. `None` is off, and the default of the library;
@@ -109,6 +112,7 @@ impl Default for Config {
             max_queued: 100,
             queue_wait: Duration::from_millis(500),
             max_buffered: 256 << 20,
+            max_memory: Some(1 << 30),
             rate_limit: None,
             throttle: None,
             allow_hosts: Vec::new(),

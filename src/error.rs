@@ -209,6 +209,9 @@ impl Refusal {
     /// The budget for buffered bodies is spent.
     pub const NO_MEMORY: Refusal =
         Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "body budget spent").retry_after(OVERLOAD_PAUSE);
+    /// The process has as much memory as it may, and giving up other things did not help.
+    pub const MEMORY_SHORT: Refusal =
+        Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "memory limit").retry_after(OVERLOAD_PAUSE);
     /// The server is shutting down.
     pub const DRAINING: Refusal =
         Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "shutting down").retry_after(OVERLOAD_PAUSE);

@@ -33,7 +33,7 @@
 //! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
 //! | 2 | [`http1`]: bytes in, bytes out · `message`: [`Request`], [`Response`], [`Body`] |
 //! | 1 | [`threads`]: semaphore, pool, lobby, board, table · [`config`]: every limit |
-//! | 0 | [`error`] · [`clock`] · [`sanitize`] · `sync` |
+//! | 0 | [`error`] · [`clock`] · [`sanitize`] · [`record`]: one line, whatever is in it · `sync` |
 //!
 //! # Features
 //!
@@ -67,6 +67,7 @@ mod message;
 pub mod monitor;
 #[cfg(not(loom))]
 pub mod net;
+pub mod record;
 pub mod sanitize;
 #[cfg(not(loom))]
 pub mod server;

@@ -6,6 +6,7 @@
 use super::Failure;
 use crate::config::{Config, Rate, SETTINGS};
 use crate::guard::SecurityHeaders;
+use crate::monitor::{LogFormat, Outlet};
 use ::log::Level;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, Command, value_parser};
@@ -35,6 +36,9 @@ pub(super) struct Options {
     pub(super) users: Option<PathBuf>,
     /// Whether session cookies are for plain HTTP.
     pub(super) insecure_cookies: bool,
+    pub(super) log_format: LogFormat,
+    pub(super) access_log: Option<Outlet>,
+    pub(super) alert_command: Option<OsString>,
     /// Variables that look like settings and are none.
     pub(super) unknown: Vec<String>,
 }
@@ -99,7 +103,8 @@ const LISTS: [&str; 5] = ["bind", "allow-host", "trusted-proxy", "header", "no-h
 fn names() -> impl Iterator<Item = &'static str> {
     LISTS
         .into_iter()
-        .chain(["client-ip-from", "log-file", "log-level", "users", "insecure-cookies"])
+        .chain(["client-ip-from", "users", "insecure-cookies"])
+        .chain(["log-file", "log-level", "log-format", "access-log", "alert-command"])
         .chain(SETTINGS.iter().map(|setting| setting.name))
 }
 
@@ -116,6 +121,9 @@ impl Default for Options {
             log_level: Level::Info,
             users: None,
             insecure_cookies: false,
+            log_format: LogFormat::Text,
+            access_log: None,
+            alert_command: None,
             unknown: Vec::new(),
         }
     }
@@ -132,6 +140,14 @@ impl Options {
             }
             if name == "users" {
                 self.users = Some(value.into());
+                continue;
+            }
+            if name == "access-log" {
+                self.access_log = outlet(value)?;
+                continue;
+            }
+            if name == "alert-command" {
+                self.alert_command = Some(value).filter(|value| !value.is_empty());
                 continue;
             }
             let value = value.into_string().map_err(|value| format!("'{}' is not UTF-8", value.display()))?;
@@ -165,6 +181,12 @@ impl Options {
                     "off" => false,
                     _ => return Err(format!("'{value}' is neither on nor off")),
                 };
+            } else if name == "log-format" {
+                self.log_format = match &*value {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    _ => return Err(format!("'{value}' is no format; permitted: text, json")),
+                };
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) {
                 (setting.set)(&mut self.config, &value)?;
             }
@@ -184,6 +206,16 @@ fn field_name(text: &str) -> Result<HeaderName, String> {
     text.trim().parse().map_err(|_| format!("'{text}' is no field name; write letters, digits and hyphens"))
 }
 
+/// Where an access log goes: a file, `-` for standard output, or nowhere.
+fn outlet(value: OsString) -> Result<Option<Outlet>, String> {
+    match value.to_str() {
+        Some("off") => Ok(None),
+        Some("-") => Ok(Some(Outlet::Stdout)),
+        Some("") => Err("an empty name; write FILE, - for standard output, or off".into()),
+        _ => Ok(Some(Outlet::File(value.into()))),
+    }
+}
+
 fn bad(source: &str, problem: &str) -> Failure {
     Failure::usage(format!("bad value for {source}: {problem}"))
 }
@@ -198,7 +230,7 @@ fn command() -> Command {
             .allow_negative_numbers(true)
             .help(if default.is_empty() { help.to_owned() } else { format!("{help} [{default}]") })
     };
-    let bind = "Address to listen on, repeatable: HOST:PORT or unix:PATH";
+    let bind = "Listen on HOST:PORT or unix:PATH, repeatable";
     let level = "What is logged: error, warn, info, debug or trace";
     let from = "Where they say it: peer, x-forwarded-for or forwarded";
     let guards = [
@@ -225,6 +257,9 @@ fn command() -> Command {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("on"),
+        flag("log-format", "FORMAT", "How both logs are written: text or json", "text"),
+        flag("access-log", "FILE|-|off", "A line for every answer, to FILE or standard output", "off"),
+        flag("alert-command", "PROGRAM", "Run for each alert, with it as JSON on standard input", ""),
     ];
     let hash_password = Command::new("hash-password")
         .about("Read a password from standard input and print its hash, for a line of --users");
@@ -249,6 +284,7 @@ const AFTER_HELP: &str = "\
 Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
 Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
 SELVEDGE_BIND and its like take several values, with commas between them; SELVEDGE_HEADER takes one.
+SIGUSR1 opens the log files again, after they have been moved away.
 SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
 Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 ";

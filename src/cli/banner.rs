@@ -1,7 +1,7 @@
 //! What the program says when it has started.
 
-use super::log::Escaped;
 use crate::config::{Config, SETTINGS};
+use crate::record::Escaped;
 use std::fmt::Write;
 
 /// The limits worth a word at the start, as they are shown: a line each.

@@ -1,32 +1,108 @@
-//! The log: one record a line, to standard error and to a file at once.
+//! The logs: the operator's, to standard error and to a file at once, and the access log.
 //!
 //! ```text
 //! 2026-01-31T12:00:00.123Z worker-7 INFO  message
+//! {"time":"2026-01-31T12:00:00.123Z","thread":"worker-7","level":"INFO","message":"message"}
 //! ```
+//!
+//! Each outlet has a [`Journal`] of its own, so that one that has stopped, a terminal on hold or a full disk, holds up
+//! neither the other nor anybody who serves.
 
 use super::Failure;
+use super::args::Options;
 use crate::clock::Clock;
+use crate::monitor::{AccessLog, Journal, LogFormat, Outlet};
+use crate::record::{Utc, push_escaped, push_json};
 use crate::sync;
 use log::Level;
-use std::fmt::{self, Display, Write as _};
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// Sends every record of `level` or above to standard error, and to the end of `file` if there is one. A panic is
-/// such a record too.
-pub(super) fn start(level: Level, file: Option<&Path>) -> Result<(), Failure> {
-    let file = file.map(open).transpose()?;
+/// How long the end of the program waits for its logs to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// All logs of the program.
+#[derive(Clone)]
+pub(super) struct Logs {
+    /// Standard error first.
+    journals: Vec<Journal>,
+    pub(super) access: Option<AccessLog>,
+}
+
+impl Logs {
+    /// Opens the logs. From here on every record goes to standard error, and to the end of the log file if there is one.
+    /// A panic is such a record too.
+    pub(super) fn start(options: &Options) -> Result<Logs, Failure> {
+        let open = |outlet, name| {
+            Journal::open(outlet, name).map_err(|error| {
+                Failure::start(match &options.log_file {
+                    Some(path) => format!(
+                        "cannot open the log file '{}': {error}; choose another with --log-file",
+                        path.display()
+                    ),
+                    None => format!("cannot start the log: {error}"),
+                })
+            })
+        };
+        let mut journals = vec![open(Outlet::Stderr, "standard error")?];
+        if let Some(path) = &options.log_file {
+            journals.push(open(Outlet::File(path.clone()), "the log file")?);
+        }
+        let access = options.access_log.clone().map(|outlet| {
+            AccessLog::open(outlet.clone(), options.log_format).map_err(|error| {
+                let name = match &outlet {
+                    Outlet::File(path) => path.display().to_string(),
+                    _ => "-".to_owned(),
+                };
+                Failure::start(format!(
+                    "cannot open the access log '{name}': {error}; choose another with --access-log"
+                ))
+            })
+        });
+        let logs = Logs { journals, access: access.transpose()? };
+        start(options.log_level, options.log_format, logs.journals.clone())?;
+        Ok(logs)
+    }
+
+    /// Opens the files again.
+    pub(super) fn reopen(&self) {
+        self.all().for_each(Journal::reopen);
+    }
+
+    /// The end: says what was lost, and waits for what is still to be written, but not for an outlet that has stopped.
+    pub(super) fn end(&self) {
+        if let Some(access) = &self.access {
+            access.journal().flush(LAST_WORDS);
+        }
+        for journal in self.all().filter(|journal| journal.dropped() > 0) {
+            log::warn!("{} has lost {} of its lines in all", journal.name(), journal.dropped());
+        }
+        for journal in &self.journals {
+            journal.flush(LAST_WORDS);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Journal> {
+        self.journals.iter().chain(self.access.iter().map(AccessLog::journal))
+    }
+
+    /// Says something on standard error that is no record, in its turn.
+    pub(super) fn say(&self, text: &str) {
+        if let Some(journal) = self.journals.first() {
+            journal.push(format!("{text}\n").as_bytes());
+        }
+    }
+}
+
+fn start(level: Level, format: LogFormat, journals: Vec<Journal>) -> Result<(), Failure> {
     let clock = Clock::system();
+    let fan = Fan { journals, format, clock: clock.clone() };
     env_logger::Builder::new()
         .filter_level(level.to_level_filter())
-        .target(env_logger::Target::Pipe(Box::new(Tee { file })))
-        .format(move |line, record| {
-            let thread = sync::current();
-            let thread = Escaped(thread.name().unwrap_or("unnamed"));
-            let text = record.args().to_string();
-            writeln!(line, "{} {thread} {:<5} {}", Utc(clock.date()), record.level(), Escaped(&text))
+        .target(env_logger::Target::Pipe(Box::new(fan)))
+        .format(move |out, record| {
+            let message = record.args().to_string();
+            out.write_all(&line(format, &clock, record.level(), &message))
         })
         .try_init()
         .map_err(|_| Failure::start("a log was started before"))?;
@@ -34,108 +110,54 @@ pub(super) fn start(level: Level, file: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
-    OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-        let path = path.display();
-        Failure::start(format!("cannot open the log file '{path}': {error}; choose another with --log-file"))
-    })
+/// One record, whatever is in it.
+fn line(format: LogFormat, clock: &Clock, level: Level, message: &str) -> Vec<u8> {
+    let thread = sync::current();
+    let thread = thread.name().unwrap_or("unnamed").as_bytes();
+    let now = Utc(clock.date());
+    let mut line = Vec::with_capacity(128);
+    // Writing to memory does not fail.
+    if format == LogFormat::Json {
+        let _ = write!(line, "{{\"time\":\"{now}\",\"thread\":");
+        push_json(&mut line, thread);
+        let _ = write!(line, ",\"level\":\"{level}\",\"message\":");
+        push_json(&mut line, message.as_bytes());
+        line.push(b'}');
+    } else {
+        let _ = write!(line, "{now} ");
+        push_escaped(&mut line, thread);
+        let _ = write!(line, " {level:<5} ");
+        push_escaped(&mut line, message.as_bytes());
+    }
+    line.push(b'\n');
+    line
 }
 
-/// Writes to both and fails for neither: a full disk or a closed standard error costs a record, never a request.
-struct Tee {
-    file: Option<File>,
+/// Hands each record to every journal, and waits for none. What one of them drops the others are told, once a minute.
+struct Fan {
+    journals: Vec<Journal>,
+    format: LogFormat,
+    clock: Clock,
 }
 
-impl Write for Tee {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().write_all(bytes);
-        if let Some(file) = &mut self.file {
-            let _ = file.write_all(bytes);
+impl Write for Fan {
+    /// A whole record: that is how `env_logger` writes to a pipe.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        for (number, journal) in self.journals.iter().enumerate() {
+            if journal.push(record) || self.journals.len() == 1 {
+                continue;
+            }
+            if let Some(loss) = journal.report() {
+                let warning = line(self.format, &self.clock, Level::Warn, &loss);
+                for (_, other) in self.journals.iter().enumerate().filter(|(other, _)| *other != number) {
+                    other.push(&warning);
+                }
+            }
         }
-        Ok(bytes.len())
+        Ok(record.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// A text with everything that could forge a line or drive a terminal written as an escape.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reorders =
-            |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-        for c in self.0.chars() {
-            if c.is_control() || reorders(c) {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A moment as RFC 3339 has it, in UTC and to the millisecond.
-struct Utc(SystemTime);
-
-impl Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        let (year, month, day) = date(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        let milli = since.subsec_millis();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-    }
-}
-
-/// Year, month and day so many days after 1970-01-01.
-///
-/// Years are counted from March, so that the leap day is the last of its year and months follow one formula; eras of
-/// 400 years, from 0000-03-01, are all of one length.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + next, month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn moments() {
-        for (millis, shown) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
-            (1_769_860_800_123, "2026-01-31T12:00:00.123Z"),
-            (1_798_761_599_000, "2026-12-31T23:59:59.000Z"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
-        ] {
-            assert_eq!(Utc(UNIX_EPOCH + Duration::from_millis(millis)).to_string(), shown);
-        }
-    }
-
-    #[test]
-    fn escapes() {
-        for (text, shown) in [
-            ("plain, ümlaut, 日本", "plain, ümlaut, 日本"),
-            ("two\r\nlines", r"two\r\nlines"),
-            ("\u{1b}[31mred\0", r"\u{1b}[31mred\u{0}"),
-            ("\u{2028}\u{202e}\u{85}", r"\u{2028}\u{202e}\u{85}"),
-        ] {
-            assert_eq!(Escaped(text).to_string(), shown);
-        }
     }
 }

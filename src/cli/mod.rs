@@ -11,14 +11,16 @@ mod descriptors;
 mod log;
 mod signals;
 
-use self::args::Invocation;
+use self::args::{Invocation, Options};
+use self::log::Logs;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{Csrf, SecurityHeaders, auth::Login, session::Sessions};
-use crate::monitor::Monitor;
-use crate::server::Server;
-use crate::service::{article, with_accounts};
+use crate::guard::Csrf;
+use crate::monitor::{AlertCommand, Monitor};
+use crate::record::Escaped;
+use crate::server::{Builder, Server};
+use crate::service::{Router, article, with_accounts};
 use crate::sync::Arc;
 use ::log::{info, warn};
 use std::fmt::Display;
@@ -35,7 +37,7 @@ const CUT: u8 = 3;
 /// The program: serves until a signal ends it, and says on standard error what went wrong, in one line.
 pub fn run() -> ExitCode {
     serve().unwrap_or_else(|failure| {
-        say(format_args!("selvedge: {}", log::Escaped(&failure.message)));
+        say(format_args!("selvedge: {}", Escaped(&failure.message)));
         ExitCode::from(failure.code)
     })
 }
@@ -49,48 +51,67 @@ fn serve() -> Result<ExitCode, Failure> {
         }
         Invocation::HashPassword => return accounts::hash().map(|()| ExitCode::SUCCESS),
     };
+    let logs = Logs::start(&options)?;
+    let ended = serve_logged(options, &logs);
+    // Before anything is said of a failure: what led to it comes first.
+    logs.end();
+    ended
+}
+
+fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     let config = options.config;
-    log::start(options.log_level, options.log_file.as_deref())?;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
+    let alert_command = options.alert_command.map(AlertCommand::new).transpose().map_err(Error::Threads)?;
     // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen()?;
+    let signals = signals::listen(logs.clone(), alert_command.clone())?;
     let shortage = descriptors::raise(&config);
     let (login, demo) = accounts::login(options.users.as_deref())?;
     let sessions = accounts::sessions(options.insecure_cookies);
-    let server = start(config.clone(), options.headers, login, &sessions)?;
+    let application =
+        |monitor: &Monitor| with_accounts(article::application(monitor), Arc::new(login), &sessions);
+    let mut builder = Server::builder()
+        .security_headers(options.headers)
+        .guard(sessions.clone())
+        .guard(Csrf::new(sessions.clone()));
+    if let Some(log) = logs.access.clone() {
+        builder = builder.access_log(log);
+    }
+    if let Some(command) = alert_command.clone() {
+        builder = builder.alert_sink(command);
+    }
+    let server = start(config.clone(), builder, application)?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
-    say(banner::text(&config, &listening, shortage));
+    logs.say(&banner::text(&config, &listening, shortage));
     // Not into the log: that is kept.
-    demo.into_iter().for_each(say);
+    if let Some(line) = demo {
+        logs.say(&line);
+    }
 
     let reason = signals.wait();
     info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
     let report = server.shutdown(config.drain_timeout);
     info!("{report}");
+    if let Some(command) = alert_command {
+        command.end();
+    }
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
 /// The built-in application behind the limits of `config`.
 fn start(
     config: Config,
-    headers: SecurityHeaders,
-    login: Login,
-    sessions: &Sessions,
+    mut builder: Builder,
+    application: impl FnOnce(&Monitor) -> Router,
 ) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
-    let application = with_accounts(article::application(&monitor), Arc::new(login), sessions);
-    let mut builder = Server::builder()
-        .monitor(monitor)
-        .security_headers(headers)
-        .guard(sessions.clone())
-        .guard(Csrf::new(sessions.clone()));
+    let application = application(&monitor);
     for address in &config.bind {
         builder = builder.bind(address)?;
     }
-    builder.config(config).serve(application)
+    builder.monitor(monitor).config(config).serve(application)
 }
 
 /// Why the program ends before it has served: one line for the operator, and the exit code.

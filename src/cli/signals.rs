@@ -1,11 +1,13 @@
 //! Signals, taken off their handlers by a thread of their own.
 //!
 //! The first SIGTERM or SIGINT asks for the end and leaves time for requests being served; the second does not wait
-//! for them. SIGHUP and SIGUSR1 would end a process that does not catch them, in the middle of a request, because a
-//! terminal was closed or a script took the program for another.
+//! for them. SIGUSR1 opens the logs again, after they have been moved away. SIGHUP would end a process that does not
+//! catch it, in the middle of a request, because a terminal was closed or a script took the program for another.
 
+use super::log::Logs;
 use super::{CUT, Failure};
 use crate::error::Error;
+use crate::monitor::AlertCommand;
 use crate::sync::{Builder, Receiver, bounded};
 use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -14,8 +16,8 @@ use signal_hook::iterator;
 /// The wish to end, once it is there.
 pub(super) struct Signals(Receiver<&'static str>);
 
-/// Starts to listen.
-pub(super) fn listen() -> Result<Signals, Failure> {
+/// Starts to listen, for the `logs` too; an end at once ends the alert command.
+pub(super) fn listen(logs: Logs, alert_command: Option<AlertCommand>) -> Result<Signals, Failure> {
     let mut signals = iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         .map_err(|error| Failure::start(format!("cannot listen for signals: {error}")))?;
     let (ask, asked) = bounded(1);
@@ -24,11 +26,16 @@ pub(super) fn listen() -> Result<Signals, Failure> {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => info!("SIGHUP: ignored, there is nothing to read again"),
-                SIGUSR1 => info!("SIGUSR1: ignored, there is nothing to open again"),
+                SIGUSR1 => {
+                    logs.reopen();
+                    info!("SIGUSR1: the log files are opened again");
+                }
                 end => {
                     let name = if end == SIGINT { "SIGINT" } else { "SIGTERM" };
                     if draining {
                         warn!("{name} again: ending at once");
+                        alert_command.iter().for_each(AlertCommand::end);
+                        logs.end();
                         std::process::exit(CUT.into());
                     }
                     draining = true;

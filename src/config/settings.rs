@@ -94,6 +94,7 @@ settings! {
         "throttle", throttle: per_time(100_000, SECOND, 24 * HOUR).or_off(),
             "Refusals past which refusals grow longer; 429";
         "max-buffered", max_buffered: bytes(KIB, 1024 * GIB), "Bodies in memory, all together; past it 503";
+        "max-memory", max_memory: bytes(16 * MIB, 1024 * GIB).or_off(), "Memory of the process, or 80% of its cgroup's";
     }
     Sizes {
         "max-body", max_body: bytes(1, 1024 * GIB), "A request's body; past it 413";

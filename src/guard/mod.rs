@@ -70,6 +70,11 @@ pub trait Guard: Send + Sync + 'static {
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
         let _ = (exchange, response);
     }
+
+    /// Throws away what is held for nobody any more. Called from time to time when memory is short.
+    fn sweep(&self, now: Tick) {
+        let _ = now;
+    }
 }
 
 /// One request and what is known about it, from its first byte to the last of its response.
@@ -135,6 +140,10 @@ impl Guards {
             let admitted = catch_unwind(AssertUnwindSafe(|| guard.admit(exchange)));
             admitted.unwrap_or_else(|_| Err(panicked()))
         })
+    }
+
+    pub(crate) fn sweep(&self, now: Tick) {
+        self.guards.iter().for_each(|guard| guard.sweep(now));
     }
 
     /// Outermost last, so that the first guard has the last word.

@@ -100,6 +100,10 @@ impl Guard for RateLimit {
             .map_err(|wait| Refusal::TOO_MANY_REQUESTS.retry_after(wait))
     }
 
+    fn sweep(&self, now: Tick) {
+        self.clients.sweep(now);
+    }
+
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
         let Some(Refusal { status: StatusCode::TOO_MANY_REQUESTS, retry_after: Some(wait), .. }) =
             exchange.refusal()

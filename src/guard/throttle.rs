@@ -119,6 +119,10 @@ impl Guard for Throttle {
         self.check(exchange.client(), exchange.now()).map_err(|wait| Refusal::THROTTLED.retry_after(wait))
     }
 
+    fn sweep(&self, now: Tick) {
+        self.clients.sweep(now);
+    }
+
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
         let counts = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
         let by_us = exchange.refusal().is_some_and(|refusal| refusal.reason == Refusal::THROTTLED.reason);

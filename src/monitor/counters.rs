@@ -1,5 +1,6 @@
 //! Counts of what happens, for the health page and the record.
 
+use super::resources::Usage;
 use crate::clock::{Clock, Tick};
 use crate::error::CloseReason;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -34,6 +35,12 @@ struct State {
     panics: AtomicU64,
     /// Written by workers whose seat was taken back.
     evicted: AtomicU64,
+    /// Set by the thread that watches memory, read by the acceptor.
+    refusing: AtomicBool,
+    /// What the process has, written by the thread that samples it; zero before the first sample.
+    memory: AtomicU64,
+    descriptors: AtomicU64,
+    threads: AtomicU64,
 }
 
 /// The counts at one moment.
@@ -70,9 +77,11 @@ impl Monitor {
         self.clock.now().since(self.started)
     }
 
-    /// Whether the server wants more requests: it is not shutting down, and not too many of its handlers are stuck.
+    /// Whether the server wants more requests: it is not shutting down, not too many of its handlers are
+    /// stuck, and there is memory for more.
     pub fn is_ready(&self) -> bool {
-        !self.state.draining.load(Ordering::Relaxed) && !self.state.overwhelmed.load(Ordering::Relaxed)
+        let State { draining, overwhelmed, refusing, .. } = &*self.state;
+        ![draining, overwhelmed, refusing].iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// The counts now.
@@ -87,6 +96,31 @@ impl Monitor {
             panics: panics.load(Ordering::Relaxed),
             evicted: evicted.load(Ordering::Relaxed),
         }
+    }
+
+    /// What the process has, as of the last sample, which is at most a quarter of a second old while a server runs; `None`
+    /// where the system does not tell.
+    pub fn usage(&self) -> Option<Usage> {
+        let State { memory, descriptors, threads, .. } = &*self.state;
+        let [memory, descriptors, threads] =
+            [memory, descriptors, threads].map(|cell| cell.load(Ordering::Relaxed));
+        (memory > 0).then_some(Usage { memory, descriptors, threads })
+    }
+
+    pub(crate) fn set_usage(&self, usage: Usage) {
+        let State { memory, descriptors, threads, .. } = &*self.state;
+        memory.store(usage.memory, Ordering::Relaxed);
+        descriptors.store(usage.descriptors, Ordering::Relaxed);
+        threads.store(usage.threads, Ordering::Relaxed);
+    }
+
+    /// Whether new connections are refused for lack of memory.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.state.refusing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_refusing(&self, refusing: bool) {
+        self.state.refusing.store(refusing, Ordering::Relaxed);
     }
 
     pub(crate) fn arrive(&self) -> Presence {

@@ -1,5 +1,22 @@
-//! What is counted.
+//! What is counted, watched and recorded.
+//!
+//! - [`Monitor`]: counts, for the health page and the record.
+//! - [`Alerts`]: who asks too often, told once a minute, to the log, a program, or code of yours.
+//! - [`resources`]: memory, descriptors and threads, and what is done when memory runs out.
+//! - [`AccessLog`]: a line for every answer.
+//! - [`Journal`]: a log that nobody who serves ever waits for.
 
+mod access_log;
+mod alert_command;
+mod alerts;
 mod counters;
+mod hitters;
+mod journal;
+pub mod resources;
 
+pub use access_log::{Access, AccessLog, LogFormat};
+pub use alert_command::AlertCommand;
+pub use alerts::{Alert, AlertSink, Alerts};
 pub use counters::{Counters, Monitor, Presence};
+pub use hitters::{HitKind, Hitters};
+pub use journal::{Journal, Outlet};

@@ -66,6 +66,9 @@ impl Admission {
     /// Finds a seat for a connection, or a place in the lobby, or refuses it. Never waits for anybody.
     pub(super) fn admit(&self, stream: Stream, peer: Option<SocketAddr>) {
         let shared = &self.shared;
+        if shared.monitor.is_refusing() {
+            return self.refuse(stream, peer, Refusal::MEMORY_SHORT, None);
+        }
         let Some(mark) = shared.tally.mark(peer.into()) else {
             return self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS, None);
         };

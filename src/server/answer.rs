@@ -55,9 +55,11 @@ impl Connection {
                 standing: response.standing.as_deref(),
             },
         );
-        self.wire.begin_answer();
+        let (began, head_len, status) = (self.wire.begin_answer(), self.out.len(), response.status());
         let has_body = *request.method() != Method::HEAD && length != Length::None;
-        self.write(if has_body { content } else { Content::Empty }, length)?;
+        let written = self.write(if has_body { content } else { Content::Empty }, length);
+        self.take_note(status, began, head_len);
+        written?;
         self.shared.monitor.note_answer(self.exchange.refusal.is_some());
         if let Some(handler) = response.upgrade.take() {
             return Err(self.upgrade(handler.0));

@@ -4,12 +4,13 @@ use super::Server;
 use super::acceptor::Acceptor;
 use super::admission::Admission;
 use super::refuse::Farewells;
+use super::relief::Relief;
 use super::shared::{RequestIds, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::guard::{ClientIdentity, Guard, Guards, RateLimit, SecurityHeaders, Throttle, Validate};
-use crate::monitor::Monitor;
+use crate::monitor::{AccessLog, AlertSink, Alerts, Monitor};
 use crate::net::Listener;
 use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -24,6 +25,8 @@ pub struct Builder {
     guards: Vec<Box<dyn Guard>>,
     headers: SecurityHeaders,
     monitor: Option<Monitor>,
+    alert_sinks: Vec<Box<dyn AlertSink>>,
+    access_log: Option<AccessLog>,
 }
 
 impl Builder {
@@ -35,6 +38,8 @@ impl Builder {
             guards: Vec::new(),
             headers: SecurityHeaders::new(),
             monitor: None,
+            alert_sinks: Vec::new(),
+            access_log: None,
         }
     }
 
@@ -76,6 +81,19 @@ impl Builder {
         self
     }
 
+    /// Somebody who is told of alerts, besides the log: of a client that makes more than 100 requests of one method and
+    /// status in a minute, once a minute, and of memory that runs out. May be called again for more of them.
+    pub fn alert_sink(mut self, sink: impl AlertSink) -> Self {
+        self.alert_sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Writes a line for every answer.
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
     /// The clock, in the place of the machine's. For tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -85,7 +103,7 @@ impl Builder {
     /// Starts to serve.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
-        let Builder { config, clock, listeners, guards, headers, monitor } = self;
+        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log } = self;
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
@@ -103,6 +121,8 @@ impl Builder {
             guards: all_guards(&config, headers, guards),
             handler: Box::new(handler),
             monitor: monitor.unwrap_or_else(|| Monitor::new(clock.clone())),
+            alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
+            access_log,
             farewells,
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
@@ -111,6 +131,7 @@ impl Builder {
         let admission = Arc::new(Admission::new(shared));
         farewell_thread.spawn().map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
+        Relief::spawn(&admission).map_err(Error::Threads)?;
         let server = Server {
             admission: admission.clone(),
             addresses,

@@ -8,7 +8,9 @@ mod connection;
 mod date;
 mod drain;
 mod incoming;
+mod note;
 mod refuse;
+mod relief;
 mod shared;
 mod wire;
 

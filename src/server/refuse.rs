@@ -209,6 +209,7 @@ fn last_words(shared: &Shared, peer: Option<SocketAddr>, refusal: Refusal) -> Ve
         },
     );
     words.extend_from_slice(text);
+    shared.note_turned_away(&exchange.request, refusal, text.len());
     words
 }
 

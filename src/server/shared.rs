@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::guard::{Exchange, Guards};
 use crate::http1::Limits;
 use crate::message::{ClientKey, Request, RequestId, Response};
-use crate::monitor::Monitor;
+use crate::monitor::{AccessLog, Alerts, Monitor};
 use crate::net::Stream;
 use crate::service::Handler;
 use crate::sync::{Arc, AtomicU64, Ordering};
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) guards: Guards,
     pub(super) handler: Box<dyn Handler>,
     pub(super) monitor: Monitor,
+    pub(super) alerts: Alerts,
+    pub(super) access_log: Option<AccessLog>,
     pub(super) farewells: Farewells,
     pub(super) ids: RequestIds,
 }

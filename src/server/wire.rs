@@ -57,12 +57,18 @@ impl Wire {
         self.occupant.progress(count, self.clock.now());
     }
 
-    /// Begins an answer.
-    pub(super) fn begin_answer(&mut self) {
+    /// Begins an answer; says when.
+    pub(super) fn begin_answer(&mut self) -> Tick {
         let now = self.clock.now();
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
         self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        now
+    }
+
+    /// Bytes of the answer at hand that were handed to the system.
+    pub(super) fn sent(&self) -> u64 {
+        self.written
     }
 
     /// Writes all of `bytes`; with `more`, others follow at once and may share a packet with the last of them.

@@ -3,10 +3,12 @@
 use super::{Handler, Plan};
 use crate::message::{Request, Response};
 use crate::monitor::Monitor;
+use crate::monitor::resources::Usage;
 use http::StatusCode;
 
-/// Whether the process is well: 200 with `{"status":"healthy","uptime":seconds,"active_connections":n}`, for as long as
-/// it can answer at all.
+/// Whether the process is well: 200 with `{"status":"healthy","uptime":seconds,"active_connections":n}` and what the
+/// process has, `"memory_bytes"`, `"descriptors"` and `"threads"`, for as long as it can answer at all. Where the system
+/// does not tell, these are `null`.
 #[derive(Clone, Debug)]
 pub struct Health(pub Monitor);
 
@@ -19,7 +21,16 @@ impl Handler for Health {
     fn handle(&self, _: &mut Request) -> Response {
         let uptime = self.0.uptime().as_secs_f64();
         let active = self.0.counters().active_connections;
-        report(format!("{{\"status\":\"healthy\",\"uptime\":{uptime:.3},\"active_connections\":{active}}}\n"))
+        let usage = self.0.usage();
+        let number = |of: fn(&Usage) -> u64| {
+            usage.as_ref().map_or_else(|| "null".into(), |usage| of(usage).to_string())
+        };
+        let (memory, descriptors, threads) =
+            (number(|usage| usage.memory), number(|usage| usage.descriptors), number(|usage| usage.threads));
+        report(format!(
+            "{{\"status\":\"healthy\",\"uptime\":{uptime:.3},\"active_connections\":{active},\
+             \"memory_bytes\":{memory},\"descriptors\":{descriptors},\"threads\":{threads}}}\n"
+        ))
     }
 
     fn plan(&self, _: &Request) -> Plan {

@@ -8,6 +8,7 @@
 //! - [`Lobby`]: numbered seats, a bounded queue, and seats that pass from hand to hand.
 //! - [`Board`]: what every connection does and until when it may; [`enforce`] and [`evict`] read it and end what
 //!   overstays or deserves its seat least.
+//! - [`Spool`]: lines on their way to a slow writer, bounded.
 //! - [`Table`]: small states by key, bounded, expiring.
 //!
 //! All of it is built on one façade over locks and atomics, which a model checker can stand behind: `tests/loom.rs`
@@ -22,6 +23,7 @@ mod lobby;
 mod phase;
 mod pool;
 mod semaphore;
+mod spool;
 mod table;
 mod tally;
 
@@ -34,5 +36,6 @@ pub use lobby::{Arrival, Lobby, LobbySettings, Seat};
 pub use phase::{Claim, Phase};
 pub use pool::{Pool, PoolSettings};
 pub use semaphore::{Overflow, Permit, Semaphore};
+pub use spool::{Order, Spool};
 pub use table::{Entry, Table, TableFull};
 pub use tally::{Mark, Tally};

@@ -126,14 +126,17 @@ fn json_of_a_megabyte() {
     assert_eq!(client.last_answer().status, 413);
 }
 
-/// The numbers in `{"status":"healthy","uptime":1.234,"active_connections":2}`.
+/// The first numbers in `{"status":"healthy","uptime":1.234,"active_connections":2,…}`.
 fn health(answer: &Answer) -> (f64, usize) {
     assert_eq!((answer.status, answer.field("content-type")), (200, Some("application/json")));
     assert_eq!(answer.field("cache-control"), Some("no-store"));
     let numbers = answer.text().strip_prefix("{\"status\":\"healthy\",\"uptime\":").expect("healthy");
     let (uptime, active) = numbers.split_once(",\"active_connections\":").expect("both");
-    let active = active.strip_suffix("}\n").expect("an end").parse().expect("a count");
-    (uptime.parse().expect("seconds"), active)
+    let (active, resources) = active.split_once(',').expect("more");
+    for name in ["\"memory_bytes\":", "\"descriptors\":", "\"threads\":"] {
+        assert!(resources.contains(name), "{name} {resources}");
+    }
+    (uptime.parse().expect("seconds"), active.parse().expect("a count"))
 }
 
 #[test]

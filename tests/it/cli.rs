@@ -1,6 +1,8 @@
 //! The program as it is run: what it says, where, and with which exit code.
 #![cfg(feature = "cli")]
 
+mod logs;
+
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::config::{Config, SETTINGS};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -251,7 +253,7 @@ fn other_signals_are_survived_and_logged_twice() {
     serving.signal(Signal::HUP);
     let seen = serving.read_to("SIGHUP: ignored");
     serving.signal(Signal::USR1);
-    serving.read_to("SIGUSR1: ignored");
+    serving.read_to("SIGUSR1: the log files are opened again");
     serving.signal(Signal::TERM);
     serving.end(0);
 

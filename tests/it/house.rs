@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("config", 1),
     ("error", 0),
     ("clock", 0),
+    ("record", 0),
     ("sync", 0),
 ];
 

@@ -17,6 +17,8 @@ mod guards;
 mod head;
 mod house;
 mod in_flight;
+mod monitor;
+mod record;
 mod settings;
 mod streaming;
 mod support;

@@ -69,6 +69,8 @@ const ROWS: &[(&str, &str, Result<&str, &str>)] = &[
     ("rate-limit", "0/60s", Err("1 to 100000 in 1s to 24h, or off")),
     ("max-buffered", "1GiB", Ok("1GiB")),
     ("max-buffered", "0", Err("1KiB to 1024GiB")),
+    ("max-memory", "512MiB", Ok("512MiB")),
+    ("max-memory", "1MiB", Err("16MiB to 1024GiB, or off")),
     ("max-body", "2MiB", Ok("2MiB")),
     ("max-body", "0", Err("1 to 1024GiB")),
     ("max-path", "1024", Ok("1KiB")),

@@ -6,6 +6,7 @@ mod counts;
 mod lobby;
 mod pool;
 mod semaphore;
+mod spool;
 mod table;
 
 use selvedge::clock::Tick;

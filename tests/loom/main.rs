@@ -19,6 +19,7 @@ mod counts;
 mod lobby;
 mod pool;
 mod semaphore;
+mod spool;
 mod table;
 #[cfg(feature = "auth")]
 mod tokens;

@@ -1,6 +1,7 @@
 //! The guard that asks for a bearer token (RFC 6750).
 
 use super::TokenStore;
+use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::guard::{Exchange, Guard};
 use crate::message::{Request, Response};
@@ -49,6 +50,10 @@ impl BearerAuth {
 }
 
 impl Guard for BearerAuth {
+    fn sweep(&self, _: Tick) {
+        self.tokens.sweep();
+    }
+
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         if self.open.iter().any(|path| path == exchange.request().path()) {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use super::cookie::{CookieStyle, Presented, find_cookie};
 use super::{MemoryStore, Record, SessionLimits, SessionStore, StoreError};
-use crate::clock::Clock;
+use crate::clock::{Clock, Tick};
 use crate::error::Error;
 use crate::guard::auth::{Digest, Secret};
 use crate::guard::{Exchange, Guard};
@@ -254,6 +254,10 @@ fn carry(request: &mut Request, state: State, news: News) {
 }
 
 impl Guard for Sessions {
+    fn sweep(&self, now: Tick) {
+        self.0.store.sweep(now);
+    }
+
     fn admit(&self, exchange: &mut Exchange) -> Result<(), crate::error::Refusal> {
         let request = exchange.request();
         let found = find_cookie(request.header_values(COOKIE.as_str()), self.0.cookie.name);

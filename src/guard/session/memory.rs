@@ -112,6 +112,10 @@ impl MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
+    fn sweep(&self, now: Tick) {
+        MemoryStore::sweep(self, now);
+    }
+
     fn insert(&self, id: Digest, record: Record, now: Tick) -> Result<(), StoreError> {
         let user = record.user.clone();
         self.keep(id, record, now)?;

@@ -30,6 +30,11 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends every session of a user, as after a change of password; says how many there were.
     fn remove_user(&self, user: &str, now: Tick) -> usize;
+
+    /// Throws away what has expired: memory is short. A store that keeps nothing in memory does nothing.
+    fn sweep(&self, now: Tick) {
+        let _ = now;
+    }
 }
 
 /// A session, as it is kept.

@@ -1,0 +1,66 @@
+//! What is told of an answer once it has been given: to the counters, the alerts and the access log.
+
+use super::connection::Connection;
+use super::shared::Shared;
+use crate::clock::Tick;
+use crate::error::Refusal;
+use crate::message::Request;
+use crate::monitor::{Access, HitKind};
+use http::StatusCode;
+use std::time::Duration;
+
+impl Connection {
+    /// Takes note of the answer at hand, whose writing began at `began` with a head of `head` bytes. The memory for the next
+    /// answer serves as the line of the log: with the access log off nothing is done for it.
+    pub(super) fn take_note(&mut self, status: StatusCode, began: Tick, head: usize) {
+        let request = &self.exchange.request;
+        self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+        if self.shared.access_log.is_some() {
+            // A head that was refused was never complete.
+            let complete = self.exchange.request.head.len > 0;
+            let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });
+            let bytes = self.wire.sent().saturating_sub(head as u64);
+            self.shared.record(request, status, bytes, duration, &mut self.out);
+            self.out.clear();
+        }
+    }
+}
+
+impl Shared {
+    /// Writes a line of the access log, if there is one, into the memory of `line`.
+    pub(super) fn record(
+        &self,
+        request: &Request,
+        status: StatusCode,
+        bytes: u64,
+        duration: Duration,
+        line: &mut Vec<u8>,
+    ) {
+        let Some(log) = &self.access_log else { return };
+        let (head, input) = (&request.head, request.input.message());
+        // Of a request whose first line was not understood there is no target.
+        let target = head.target.of(input);
+        let access = Access {
+            time: self.clock.date(),
+            client: request.client_address(),
+            peer: request.peer(),
+            request: (!target.is_empty()).then(|| (head.method.as_str(), target, head.version)),
+            status,
+            bytes,
+            duration,
+            id: request.id(),
+            user_agent: head.field(input, "user-agent"),
+            referer: head.field(input, "referer"),
+        };
+        log.record(&access, line);
+    }
+
+    /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself, to wake
+    /// its listeners: nobody asked then.
+    pub(super) fn note_turned_away(&self, request: &Request, refusal: Refusal, bytes: usize) {
+        if refusal == Refusal::DRAINING || self.monitor.is_draining() {
+            return;
+        }
+        self.record(request, refusal.status, bytes as u64, Duration::ZERO, &mut Vec::new());
+    }
+}
