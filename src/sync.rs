@@ -2,7 +2,7 @@
 //!
 //! Two backends stand behind one set of names: `parking_lot`, `crossbeam-channel` and std in the product, and under
 //! `--cfg loom` the primitives of the loom model checker, which runs the code above this floor through every
-//! interleaving it can have (`tests/loom.rs`).
+//! interleaving it can have (`tests/loom/`).
 
 #[cfg(loom)]
 pub use model::*;

@@ -7,6 +7,7 @@
 //! - [`Journal`]: a log that nobody who serves ever waits for.
 
 mod access_log;
+#[cfg(feature = "cli")]
 mod alert_command;
 mod alerts;
 mod counters;
@@ -15,6 +16,7 @@ mod journal;
 pub mod resources;
 
 pub use access_log::{Access, AccessLog, LogFormat};
+#[cfg(feature = "cli")]
 pub use alert_command::AlertCommand;
 pub use alerts::{Alert, AlertSink, Alerts};
 pub use counters::{Counters, Monitor, Presence};

@@ -11,7 +11,7 @@
 //! - [`Spool`]: lines on their way to a slow writer, bounded.
 //! - [`Table`]: small states by key, bounded, expiring.
 //!
-//! All of it is built on one façade over locks and atomics, which a model checker can stand behind: `tests/loom.rs`
+//! All of it is built on one façade over locks and atomics, which a model checker can stand behind: `tests/loom/`
 //! runs each through every interleaving.
 
 mod board;
