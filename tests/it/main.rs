@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod alert_command;
 mod anchors;
 mod answers;
 mod api;
