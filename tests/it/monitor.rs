@@ -6,7 +6,9 @@ use selvedge::monitor::resources::{Pressure, Step, group_limit, limit, parse_sta
 use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters};
 use selvedge::{ClientKey, Method, StatusCode};
 use std::collections::HashMap;
+use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
 
