@@ -15,7 +15,9 @@ pub fn run(rounds: usize) {
     let guarded = Server::builder()
         .guard(RateLimit::new(30, Duration::from_micros(1)))
         .guard(Throttle::new(10, Duration::from_secs(60)));
-    for (name, builder) in [("without guards", plain), ("with every default guard", guarded)] {
+    for (name, builder) in
+        [("without guards", plain), ("with every default guard", guarded)].into_iter().chain(with_sessions())
+    {
         let server = builder.serve(|_: &mut Request| Response::html(BODY)).expect("no address, no error");
         for (kind, message) in [("a bare request", BARE), ("a browser's request", BROWSER)] {
             report_batch(&format!("{kind}, {name}"), rounds, REQUESTS, || {
@@ -23,6 +25,18 @@ pub fn run(rounds: usize) {
             });
         }
     }
+}
+
+/// The same with what the program has besides: sessions and the guard against forged requests.
+#[cfg(feature = "auth")]
+fn with_sessions() -> selvedge::server::Builder {
+    use selvedge::{Csrf, Sessions, clock::Clock};
+    let sessions = Sessions::new(Clock::system());
+    Server::builder()
+        .guard(RateLimit::new(30, Duration::from_micros(1)))
+        .guard(Throttle::new(10, Duration::from_secs(60)))
+        .guard(sessions.clone())
+        .guard(Csrf::new(sessions))
 }
 
 /// A client that sends one request after the other and takes every answer.

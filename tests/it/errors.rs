@@ -119,3 +119,33 @@ fn ids_are_unique() {
         }
     }
 }
+
+/// The whole head of an answer of every status there is, refused by a guard or answered by a handler, as it goes over the
+/// wire; with the date, the id and the length of texts that have the id in them as their shapes.
+#[test]
+fn every_status_is_sealed() {
+    let handler = |request: &mut Request| {
+        let status = request.path().strip_prefix("/answer/").and_then(|text| text.parse::<StatusCode>().ok());
+        Response::new(status.unwrap_or(StatusCode::OK))
+    };
+    let server = builder(|_| ()).guard(Refuse).serve(handler).expect("it starts");
+    let known = (200..600).filter_map(|code| StatusCode::from_u16(code).ok());
+    let mut heads = String::new();
+    for status in known.filter(|status| status.canonical_reason().is_some()) {
+        let failed = status.is_client_error() || status.is_server_error();
+        let path = format!("/{}/{}", if failed { "refuse" } else { "answer" }, status.as_u16());
+        let answer = Client::connect(&server).get(&path);
+        assert_eq!(answer.status, status.as_u16());
+        heads += &format!("{}\n", answer.status);
+        for (name, value) in &answer.fields {
+            let shape = match name.as_str() {
+                "date" => "DATE",
+                "x-request-id" => "ID",
+                "content-length" if value != "0" => "LENGTH",
+                _ => value,
+            };
+            heads += &format!("  {name}: {shape}\n");
+        }
+    }
+    assert_eq!(heads, include_str!("errors/golden.txt"), "if this is meant, it goes into the file:\n{heads}");
+}

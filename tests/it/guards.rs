@@ -231,6 +231,17 @@ fn throttled_on_the_wire() {
     assert_eq!(client.ask(request("GET", "/")).status, 200);
 }
 
+thread_local! {
+    /// A server behind proxies of 127.0.0.0/8 and 10.0.0.0/8, which says whom it takes for the client.
+    static WALK: selvedge::Server = serve(
+        |config| {
+            config.client_ip_from = AddressSource::XForwardedFor;
+            config.trusted_proxies = networks(&["127.0.0.0/8", "10.0.0.0/8"]);
+        },
+        |request: &mut Request| request.client_address().expect("a TCP peer").to_string(),
+    );
+}
+
 /// A limit without bounds or locks, that can be read at a glance.
 struct NaiveLimit(VecDeque<u64>);
 
@@ -263,6 +274,37 @@ proptest! {
                 prop_assert_eq!(later, oldest + span, "the wait is to the moment it frees up");
             }
         }
+    }
+
+    /// Whatever proxies and strangers stand in the field, the client is the last address, from the right, up to which
+    /// all are trusted; or the first that is not; and what cannot be read ends the walk.
+    #[test]
+    fn the_walk_believes_nobody_but_proxies(hops in prop::collection::vec(0_u8..4, 0..12), lines in 1_usize..3) {
+        let texts: Vec<String> = hops.iter().enumerate().map(|(at, kind)| match kind {
+            0 | 1 => format!("10.0.0.{at}"),
+            2 => format!("192.0.2.{at}"),
+            _ => "unknown".to_owned(),
+        }).collect();
+        let mut expected = "127.0.0.1".to_owned();
+        for (kind, text) in hops.iter().zip(&texts).rev() {
+            match kind {
+                0 | 1 => expected.clone_from(text),
+                2 => {
+                    expected.clone_from(text);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        let fields: String = texts.chunks(texts.len().div_ceil(lines).max(1)).map(|line| {
+            format!("X-Forwarded-For: {}\r\n", line.join(", "))
+        }).collect();
+        WALK.with(|server| {
+            let mut client = Client::connect(server);
+            let answer = client.ask(format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+            prop_assert_eq!(answer.text(), expected, "{}", fields);
+            Ok(())
+        })?;
     }
 
     /// A network holds an address just where their first bits agree.

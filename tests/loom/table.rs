@@ -107,3 +107,56 @@ fn counts_add_up_beside_a_sweep() {
         counts
     });
 }
+
+/// When a client was let in, and how often it may be: the entry of a rate limit, in little.
+#[derive(Debug)]
+struct Window {
+    admitted: Vec<Tick>,
+}
+
+const ALLOWED: usize = 2;
+
+impl Entry for Window {
+    fn expires(&self) -> Tick {
+        self.admitted.last().map_or(Tick::NEVER, |_| LATER)
+    }
+
+    fn is_protected(&self, _now: Tick) -> bool {
+        self.admitted.len() >= ALLOWED
+    }
+}
+
+fn admit(table: &Table<u8, Window>, client: u8, now: Tick) -> bool {
+    let fresh = || Window { admitted: Vec::new() };
+    let admitted = table.upsert(client, now, fresh, |window| {
+        let admits = window.admitted.len() < ALLOWED;
+        if admits {
+            window.admitted.push(now);
+        }
+        admits
+    });
+    admitted.unwrap_or(false)
+}
+
+/// Of three requests that one client makes at once, while a stranger asks for the only other place, just as many are
+/// admitted as are allowed; and the limited client is still limited when all is over.
+///
+/// Four threads, at most two preemptions: 228 interleavings. Caught: `upsert` that finds no entry under one lock and makes
+/// one under the next (three or four are admitted).
+#[test]
+fn a_shard_of_a_limit_is_exact() {
+    explore(Preemptions::AtMost(2), [ALLOWED], || {
+        let table = Arc::new(Table::new(2, 1));
+        let ask = |client| {
+            let table = table.clone();
+            thread::spawn(move || usize::from(admit(&table, client, NOW)))
+        };
+        let asking = [ask(7), ask(7)];
+        let stranger = ask(8);
+        let mine = usize::from(admit(&table, 7, NOW));
+        let admitted = asking.map(|asked| asked.join().expect("a panic ends the model"));
+        stranger.join().expect("a panic ends the model");
+        assert!(!admit(&table, 7, NOW), "still limited");
+        mine + admitted.iter().sum::<usize>()
+    });
+}
