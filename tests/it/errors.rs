@@ -136,7 +136,7 @@ fn every_status_is_sealed() {
         let path = format!("/{}/{}", if failed { "refuse" } else { "answer" }, status.as_u16());
         let answer = Client::connect(&server).get(&path);
         assert_eq!(answer.status, status.as_u16());
-        heads += &format!("{}\n", answer.status);
+        heads.extend([answer.status.to_string().as_str(), "\n"]);
         for (name, value) in &answer.fields {
             let shape = match name.as_str() {
                 "date" => "DATE",
@@ -144,7 +144,7 @@ fn every_status_is_sealed() {
                 "content-length" if value != "0" => "LENGTH",
                 _ => value,
             };
-            heads += &format!("  {name}: {shape}\n");
+            heads.extend(["  ", name, ": ", shape, "\n"]);
         }
     }
     assert_eq!(heads, include_str!("errors/golden.txt"), "if this is meant, it goes into the file:\n{heads}");
