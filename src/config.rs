@@ -50,7 +50,8 @@ pub struct Config {
     pub max_queued: usize,
     /// How long a request waits to be handled before it is refused with 503. Default 500 ms.
     pub queue_wait: Duration,
-    /// Bytes of request bodies held in memory at once, all connections together. Default 256 MiB.
+    /// Bytes of request bodies held in memory at once, all connections together. Default 256 MiB, or half of the memory limit
+    /// if that is less.
     pub max_buffered: usize,
     /// Bytes of memory of the whole process, or 80 % of what its control group has, if that is less; past it idle
     /// connections are closed and then new ones refused. Default 1 GiB.

@@ -25,7 +25,7 @@ pub(super) fn login(users: Option<&Path>) -> Result<(Login, Option<String>), Fai
     }
     let secret = Secret::generate()?;
     let password = secret.as_str().get(..DEMO_PASSWORD).unwrap_or(secret.as_str());
-    let login = Login::new(Accounts::one(DEMO, password.as_bytes())?, clock);
+    let login = Login::new(Accounts::one_secret(DEMO, password.as_bytes())?, clock);
     Ok((
         login,
         Some(format!("  user {DEMO}, for this run with the password {password}; others: --users FILE")),

@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -158,6 +159,12 @@ impl Options {
                 self.config.bind.truncate(index);
                 self.config.bind.push(value);
             } else if name == "allow-host" {
+                let without_brackets =
+                    value.strip_prefix('[').map_or(&*value, |rest| rest.trim_end_matches(']'));
+                if value.is_empty() || (value.contains(':') && without_brackets.parse::<Ipv6Addr>().is_err())
+                {
+                    return Err(format!("'{value}' is no host; write example.org or [::1], without a port"));
+                }
                 self.config.allow_hosts.truncate(index);
                 self.config.allow_hosts.push(value);
             } else if name == "trusted-proxy" {

@@ -58,12 +58,13 @@ impl ClientIdentity {
             .head
             .fields(request.input.message())
             .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .flat_map(|(_, value)| elements(value))
-            .map(
-                |element| {
-                    if self.source == AddressSource::Forwarded { for_of(element) } else { Hop(element) }
-                },
-            )
+            .flat_map(|(_, value)| match self.source {
+                // What a client left open would swallow what a proxy appends: of such a field nothing is believed.
+                AddressSource::Forwarded if !is_closed(value) => vec![Hop(b"")],
+                AddressSource::Forwarded => split(value, b',').map(for_of).collect(),
+                // It has no quotes: one in it must not hide a comma.
+                _ => value.split(|&byte| byte == b',').map(Hop).collect(),
+            })
             .collect();
         let mut client = peer;
         for hop in hops.iter().rev().take(MAX_HOPS) {
@@ -116,11 +117,26 @@ impl Hop<'_> {
     }
 }
 
-/// The members of a comma-separated list; a comma within a quoted string separates nothing.
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    split(value, b',')
+/// Whether every quoted string of a field ends within it, and begins and ends where a value does (RFC 7239 §4).
+fn is_closed(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped, mut before) = (false, false, b',');
+    for (at, &byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if !quoted && before != b'=' => return false,
+            b'"' if quoted && !matches!(value.get(at + 1), None | Some(b',' | b';' | b' ' | b'\t')) => {
+                return false;
+            }
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        before = byte;
+    }
+    !quoted
 }
 
+/// The parts of `value` between separators; one within a quoted string separates nothing.
 fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |&byte| {

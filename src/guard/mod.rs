@@ -143,7 +143,11 @@ impl Guards {
     }
 
     pub(crate) fn sweep(&self, now: Tick) {
-        self.guards.iter().for_each(|guard| guard.sweep(now));
+        for guard in &self.guards {
+            if catch_unwind(AssertUnwindSafe(|| guard.sweep(now))).is_err() {
+                panicked();
+            }
+        }
     }
 
     /// Outermost last, so that the first guard has the last word.

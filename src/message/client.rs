@@ -34,7 +34,8 @@ impl From<IpAddr> for ClientKey {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => ClientKey(IPV4 | u64::from(u32::from(address))),
-            IpAddr::V6(address) => ClientKey((u128::from(address) >> 64) as u64),
+            // The last prefix of all is multicast and nobody's address; it must not pass for the local ones.
+            IpAddr::V6(address) => ClientKey(((u128::from(address) >> 64) as u64).min(u64::MAX - 1)),
         }
     }
 }

@@ -10,11 +10,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::guard::{ClientIdentity, Guard, Guards, RateLimit, SecurityHeaders, Throttle, Validate};
+use crate::monitor::resources::limit;
 use crate::monitor::{AccessLog, AlertSink, Alerts, Monitor};
 use crate::net::Listener;
 use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
+use std::path::Path;
 
 /// Puts a server together: limits, addresses, guards, and at last the handler.
 #[must_use = "a builder serves nothing until `serve` is called"]
@@ -116,7 +118,7 @@ impl Builder {
             board: Arc::new(Board::new(config.max_connections + config.max_stand_ins)),
             lobby: Arc::new(Lobby::new(lobby)),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
-            budget: Budget::new(config.max_buffered),
+            budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
             guards: all_guards(&config, headers, guards),
             handler: Box::new(handler),
@@ -146,11 +148,29 @@ impl Builder {
     }
 }
 
+/// Bytes of bodies in all: what is configured, but the default gives way to a memory limit it does not fit in twice. A few
+/// slow clients must not be able to bring the process to its limit.
+fn body_budget(config: &Config) -> usize {
+    let half = limit(config.max_memory, Path::new("/")).map_or(u64::MAX, |memory| memory / 2);
+    let half = usize::try_from(half).unwrap_or(usize::MAX);
+    if config.max_buffered <= half {
+        return config.max_buffered;
+    }
+    if config.max_buffered == Config::default().max_buffered {
+        return half;
+    }
+    log::warn!(
+        "--max-buffered is more than half of the memory limit: bodies alone can bring the server to it"
+    );
+    config.max_buffered
+}
+
 /// The server's own guards, then the embedder's.
 fn all_guards(config: &Config, headers: SecurityHeaders, others: Vec<Box<dyn Guard>>) -> Guards {
+    // Who it is comes first, so that what the others refuse is put down to the client and not to its proxy.
     let validate = Validate::new(config.max_path).allow_hosts(&config.allow_hosts);
     let identity = ClientIdentity::new(config.client_ip_from, config.trusted_proxies.clone());
-    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(validate), Box::new(identity)];
+    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(identity), Box::new(validate)];
     if let Some(rate) = config.rate_limit {
         guards.push(Box::new(RateLimit::new(rate.count, rate.span)));
     }

@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Address space for the thread's stack.
 const STACK: usize = 128 << 10;
+/// What a connection without a body has, generously.
+const CONNECTION: u64 = 128 << 10;
 
 /// The thread that looks at what the process has.
 pub(super) struct Relief {
@@ -40,9 +42,8 @@ impl Relief {
         shared.monitor.set_usage(usage);
         let Some(pressure) = &mut self.pressure else { return };
         let now = shared.clock.now();
-        let step = pressure.observe(usage.memory, now);
+        let (step, limit) = (pressure.observe(usage.memory, now), pressure.limit());
         if step != self.step {
-            let limit = pressure.limit();
             if self.step == Step::Well {
                 shared.alerts.raise(Alert::Memory { at: shared.clock.date(), bytes: usage.memory, limit });
             }
@@ -55,14 +56,24 @@ impl Relief {
             }
             self.step = step;
         }
-        shared.monitor.set_refusing(step >= Step::Refuse);
+        // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
+        // helps only while clients hold a good part of it.
+        let helps = self.held() >= limit / 4;
+        shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step >= Step::Sweep {
             shared.guards.sweep(now);
         }
-        if step >= Step::CloseIdle {
+        if step >= Step::CloseIdle && helps {
             for view in shared.board.views().filter(|view| view.phase == Phase::Idle) {
                 shared.board.claim(&view, Claim::Evicted);
             }
         }
+    }
+
+    /// Bytes that are in the hands of clients.
+    fn held(&self) -> u64 {
+        let shared = &self.admission.shared;
+        let buffered = shared.budget.total().saturating_sub(shared.budget.left()) as u64;
+        buffered + shared.monitor.counters().active_connections as u64 * CONNECTION
     }
 }

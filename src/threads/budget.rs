@@ -18,6 +18,7 @@ use crate::sync::{Arc, AtomicUsize, Ordering};
 pub struct Budget {
     /// Bytes not drawn. Written by every share; a plain count, so no order with other memory is needed.
     left: Arc<AtomicUsize>,
+    total: usize,
 }
 
 /// What one holder has drawn from a [`Budget`].
@@ -30,12 +31,17 @@ pub struct Share {
 impl Budget {
     /// A budget of `bytes` bytes.
     pub fn new(bytes: usize) -> Self {
-        Budget { left: Arc::new(AtomicUsize::new(bytes)) }
+        Budget { left: Arc::new(AtomicUsize::new(bytes)), total: bytes }
     }
 
     /// A share that has drawn nothing yet.
     pub fn share(&self) -> Share {
         Share { budget: self.clone(), drawn: 0 }
+    }
+
+    /// Bytes there are in all.
+    pub fn total(&self) -> usize {
+        self.total
     }
 
     /// Bytes nobody has drawn.

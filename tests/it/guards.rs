@@ -88,7 +88,14 @@ fn the_client_behind_proxies() {
         // RFC 7239.
         (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.60;proto=http;by=203.0.113.43\r\n", "192.0.2.60", 1),
         (Forwarded, LOOPBACK, "Forwarded: For=\"[2001:db8:cafe::17]:4711\"\r\n", "2001:db8:cafe::17", 1),
-        (Forwarded, LOOPBACK, "Forwarded: by=1.2.3.4; FOR = \"192.0.2.43:47011\"\r\n", "192.0.2.43", 1),
+        (Forwarded, LOOPBACK, "Forwarded: by=1.2.3.4; FOR=\"192.0.2.43:47011\"\r\n", "192.0.2.43", 1),
+        // An open quote would swallow what the proxy appends.
+        (Forwarded, LOOPBACK, "Forwarded: for=9.9.9.9;x=\", for=192.0.2.7;proto=http\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=9.9.9.9;x\", for=192.0.2.7;y=\"\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=9.9.9.9;x=\"a\"b, for=192.0.2.7\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for = 192.0.2.7;x =\"\"\r\n", "192.0.2.7", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: \", 192.0.2.7\r\n", "192.0.2.7", 1),
+        (XForwardedFor, LOOPBACK, "X-Forwarded-For: \"9.9.9.9, 192.0.2.7\r\n", "192.0.2.7", 1),
         (Forwarded, CHAIN, "Forwarded: for=192.0.2.43, for=10.1.2.3\r\n", "192.0.2.43", 1),
         (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.43, for=unknown\r\n", "127.0.0.1", 1),
         (Forwarded, CHAIN, "Forwarded: for=_hidden, for=10.1.2.3\r\n", "10.1.2.3", 1),

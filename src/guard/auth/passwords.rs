@@ -144,9 +144,20 @@ impl Stored {
 /// # Ok::<(), selvedge::Error>(())
 /// ```
 pub fn hash_password(password: &[u8]) -> Result<String, Error> {
-    let Stored { params, mut salt, .. } = Stored::usual();
+    hash_with(&Stored::usual().params, password)
+}
+
+/// The same at the least cost there is, for what nobody has to remember: of 128 random bits no cost is needed to keep
+/// guesses from succeeding.
+pub(super) fn hash_secret(secret: &[u8]) -> Result<String, Error> {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).map_err(|_| Error::Memory)?;
+    hash_with(&params, secret)
+}
+
+fn hash_with(params: &Params, password: &[u8]) -> Result<String, Error> {
+    let Stored { mut salt, .. } = Stored::usual();
     getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
-    let hash = hash_into(&mut Vec::new(), &params, password, &salt, HASH).map_err(|_| Error::Memory)?;
+    let hash = hash_into(&mut Vec::new(), params, password, &salt, HASH).map_err(|_| Error::Memory)?;
     let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
     let (salt, hash) = (Base64Unpadded::encode_string(&salt), Base64Unpadded::encode_string(&hash));
     Ok(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}"))

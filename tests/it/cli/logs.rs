@@ -251,7 +251,8 @@ fn is_gone(id: Pid) -> bool {
 /// Past the limit the server gives up idle connections, then new ones, and takes them again when memory is back.
 #[test]
 fn memory_runs_out_and_comes_back() {
-    let limits = ["--max-memory", "32MiB", "--max-body", "64MiB", "--min-rate", "off"];
+    let limits =
+        ["--max-memory", "32MiB", "--max-body", "64MiB", "--max-buffered", "64MiB", "--min-rate", "off"];
     let mut serving = Serving::start(program(&UNLIMITED).args(limits));
     let health = get(&serving, "/healthz");
     for number in ["memory_bytes", "descriptors", "threads"] {
