@@ -34,6 +34,8 @@ pub struct Table<K, V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
+/// A swept shard keeps memory for so many times its entries, and for as many at the least.
+const ROOMY: usize = 4;
 /// Entries a full shard looks at to make room for one.
 const LOOKED_AT: usize = 16;
 
@@ -106,7 +108,8 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
         (entry.expires() > now).then_some(entry)
     }
 
-    /// Throws away what has expired, one shard's lock at a time; says how many.
+    /// Throws away what has expired, one shard's lock at a time, and gives back memory that has become far too much; says how
+    /// many entries went.
     pub fn sweep(&self, now: Tick) -> usize {
         self.shards.iter().map(|shard| shard.lock().sweep(now)).sum()
     }
@@ -175,6 +178,10 @@ impl<K: Eq + Hash + Copy, V: Entry> Shard<K, V> {
             } else {
                 place += 1;
             }
+        }
+        if self.entries.capacity() > ROOMY * self.entries.len().max(ROOMY) {
+            self.entries.shrink_to_fit();
+            self.places.shrink_to_fit();
         }
         before - self.entries.len()
     }
