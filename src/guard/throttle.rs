@@ -17,7 +17,7 @@ use std::time::Duration;
 const CAPACITY: usize = 65_536;
 const SHARDS: usize = 64;
 /// The first while.
-const SHORTEST: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 

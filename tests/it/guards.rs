@@ -180,17 +180,17 @@ fn refusals_grow_and_decay() {
     strikes(at(0), 2);
     assert_eq!(wait(at(0)), None, "as often as is allowed");
     strikes(at(1), 1);
-    assert_eq!((wait(at(1)), wait(at(6)), wait(at(11))), (Some(10), Some(5), None), "the first while");
+    assert_eq!((wait(at(1)), wait(at(2))), (Some(1), None), "the first while");
     assert_eq!(throttle.check(other, at(1)), Ok(()), "another client");
-    strikes(at(11), 3);
-    assert_eq!(wait(at(11)), Some(20), "twice as long");
-    strikes(at(31), 3);
-    assert_eq!(wait(at(31)), Some(40), "and again");
+    strikes(at(2), 3);
+    assert_eq!((wait(at(2)), wait(at(3))), (Some(2), Some(1)), "twice as long");
+    strikes(at(4), 3);
+    assert_eq!(wait(at(4)), Some(4), "and again");
     // Two quiet windows after its end take two steps back.
-    strikes(at(71 + 120), 3);
-    assert_eq!(wait(at(71 + 120)), Some(20));
+    strikes(at(8 + 120), 3);
+    assert_eq!(wait(at(8 + 120)), Some(2));
     strikes(at(100_000), 3);
-    assert_eq!(wait(at(100_000)), Some(10), "forgotten");
+    assert_eq!(wait(at(100_000)), Some(1), "forgotten");
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn refusals_have_a_longest() {
         waits.push(wait.as_secs());
         now = now.after(wait);
     }
-    assert_eq!(&waits[..9], &[10, 20, 40, 80, 160, 320, 640, 900, 900]);
-    assert!(waits[9..].iter().all(|wait| *wait == 900));
+    assert_eq!(&waits[..12], &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+    assert!(waits[12..].iter().all(|wait| *wait == 900));
 }
 
 /// On the wire: past the limit 429, past as many of those as are allowed 429 at once, with the time to wait; then
@@ -216,7 +216,7 @@ fn refusals_have_a_longest() {
 fn throttled_on_the_wire() {
     let clock = Clock::manual();
     let limits = |config: &mut selvedge::Config| {
-        config.rate_limit = Some(Rate { count: 3, span: Duration::from_secs(1) });
+        config.rate_limit = Some(Rate { count: 3, span: Duration::from_millis(1000) });
         config.throttle = Some(Rate { count: 2, span: Duration::from_secs(60) });
     };
     let monitor = Monitor::new(clock.clone());
@@ -224,16 +224,17 @@ fn throttled_on_the_wire() {
     let server = builder(limits).clock(clock.clone()).serve(router).expect("it starts");
     let mut client = Client::connect(&server);
     let mut statuses = |count| (0..count).map(|_| client.get("/").status).collect::<Vec<_>>();
-    assert_eq!(statuses(7), [200, 200, 200, 429, 429, 429, 429]);
-    clock.advance(ms(2000));
+    // Three refusals are one too many, twice: the second while is two seconds, longer than the limit's window.
+    assert_eq!(statuses(9), [200, 200, 200, 429, 429, 429, 429, 429, 429]);
+    clock.advance(ms(1500));
     let answer = client.get("/");
     assert_eq!(
         (answer.status, answer.field("retry-after")),
-        (429, Some("8")),
+        (429, Some("1")),
         "the limit alone would be over"
     );
     assert_eq!(client.get("/healthz").status, 200, "probes pass");
-    clock.advance(ms(8000));
+    clock.advance(ms(600));
     assert_eq!(client.get("/").status, 200);
     assert_eq!(client.ask(request("GET", "/")).status, 200);
 }
