@@ -216,7 +216,7 @@ fn refusals_have_a_longest() {
 fn throttled_on_the_wire() {
     let clock = Clock::manual();
     let limits = |config: &mut selvedge::Config| {
-        config.rate_limit = Some(Rate { count: 3, span: Duration::from_millis(1000) });
+        config.rate_limit = Some(Rate { count: 3, span: Duration::from_secs(1) });
         config.throttle = Some(Rate { count: 2, span: Duration::from_secs(60) });
     };
     let monitor = Monitor::new(clock.clone());
