@@ -130,7 +130,13 @@ impl Admission {
     /// Starts the watchdog.
     pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
         let admission = self.clone();
-        let watch = move || while admission.watch() {};
+        let pulse = self.shared.monitor.watchdog.join(self.shared.clock.now());
+        let watch = move || {
+            while admission.watch() {
+                pulse.beat(admission.shared.clock.now());
+            }
+            pulse.rest();
+        };
         Builder::new().name("watchdog".into()).stack_size(STACK).spawn(watch).map(drop)
     }
 
