@@ -1,7 +1,14 @@
 //! Sockets: what is listened on, and what is read and written.
 
+#[cfg(feature = "inherit")]
+mod inherited;
 mod listener;
+mod socket_file;
 mod stream;
 
+#[cfg(feature = "inherit")]
+pub use inherited::{Passed, passed, passed_to};
+pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
+pub use socket_file::SocketFile;
 pub use stream::Stream;

@@ -19,7 +19,7 @@ pub use drain::{CutConnection, DrainReport};
 
 use crate::error::CloseReason;
 use crate::monitor::Monitor;
-use crate::net::{Address, Stream};
+use crate::net::{Address, Stream, Waker};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::threads::Latch;
 use admission::Admission;
@@ -47,6 +47,8 @@ use std::net::SocketAddr;
 pub struct Server {
     admission: Arc<Admission>,
     addresses: Vec<Address>,
+    /// One for each listener.
+    wakers: Vec<Waker>,
     /// Held by every listener that is open.
     listening: Latch,
     /// Set once, by the first shutdown, when it is done.
