@@ -37,6 +37,12 @@ pub(super) fn text(config: &Config, listening: &[(String, bool)], shortage: Opti
     text
 }
 
+/// Where it listens, for the service manager.
+pub(super) fn status(listening: &[(String, bool)]) -> String {
+    let addresses: Vec<_> = listening.iter().map(|(address, _)| Escaped(address).to_string()).collect();
+    format!("listening on {}", addresses.join(" and "))
+}
+
 /// A setting's value as it would be written.
 pub(super) fn value(config: &Config, name: &str) -> String {
     SETTINGS

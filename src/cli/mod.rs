@@ -8,20 +8,26 @@ mod accounts;
 mod banner;
 mod command;
 mod descriptors;
+mod listeners;
 mod log;
 mod options;
+mod sandbox;
 mod signals;
+mod supervisor;
 mod verbs;
 
 use self::command::Call;
 use self::log::Logs;
 use self::options::Options;
+use self::sandbox::Grants;
+use self::supervisor::Supervisor;
 use self::verbs::Run;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::guard::Csrf;
 use crate::monitor::{AlertCommand, Monitor};
+use crate::net::Listener;
 use crate::record::Escaped;
 use crate::server::{Builder, Server};
 use crate::service::{Router, article, with_accounts};
@@ -64,23 +70,52 @@ fn serve() -> Result<ExitCode, Failure> {
             };
         }
     };
+    let outside = Outside::of(&options)?;
+    // From here on there are other threads, and all of them are in it.
+    let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
-    let ended = serve_logged(options, &logs);
+    info!("sandbox: {}", sandbox.report);
+    let ended = serve_logged(&options, outside, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
     ended
 }
 
-fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
+/// What has to be there before the sandbox.
+struct Outside {
+    supervisor: Result<Supervisor, String>,
+    listeners: Vec<Listener>,
+    alert_command: Option<AlertCommand>,
+}
+
+impl Outside {
+    fn of(options: &Options) -> Result<Self, Failure> {
+        descriptors::keep_to_ourselves();
+        let supervisor = Supervisor::from_environment();
+        let listeners = listeners::open(options)?;
+        let alert_command = options.alert_command.clone().map(AlertCommand::new);
+        let alert_command = alert_command.transpose().map_err(Error::Threads)?;
+        Ok(Outside { supervisor, listeners, alert_command })
+    }
+}
+
+fn serve_logged(options: &Options, outside: Outside, logs: &Logs) -> Result<ExitCode, Failure> {
+    let Outside { supervisor, listeners, alert_command } = outside;
     let headers = options.security_headers();
-    let config = options.config;
+    let config = options.config.clone();
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
-    let alert_command = options.alert_command.map(AlertCommand::new).transpose().map_err(Error::Threads)?;
+    let supervisor = supervisor.unwrap_or_else(|problem| {
+        warn!("{problem}");
+        Supervisor::default()
+    });
+    if let Some(left) = listeners::unused(options) {
+        warn!("{left}");
+    }
     // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen(logs.clone(), alert_command.clone())?;
+    let signals = signals::listen(logs.clone(), alert_command.clone(), supervisor.clone())?;
     let shortage = descriptors::raise(&config);
     let (login, demo) = accounts::login(options.users.as_deref())?;
     let sessions = accounts::sessions(options.insecure_cookies);
@@ -96,7 +131,7 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     if let Some(command) = alert_command.clone() {
         builder = builder.alert_sink(command);
     }
-    let server = start(config.clone(), builder, application)?;
+    let server = start(config.clone(), listeners, builder, application)?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     logs.say(&banner::text(&config, &listening, shortage));
     // Not into the log: that is kept.
@@ -104,8 +139,12 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
         logs.say(&line);
     }
 
+    supervisor.watch(server.monitor().clone()).map_err(Error::Threads)?;
+    supervisor.ready(banner::status(&listening));
     let reason = signals.wait();
-    info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
+    let at_most = banner::value(&config, "drain-timeout");
+    supervisor.stopping(&format!("{reason}: finishing requests for at most {at_most}"), config.drain_timeout);
+    info!("{reason}: finishing requests for at most {at_most}");
     let report = server.shutdown(config.drain_timeout);
     info!("{report}");
     if let Some(command) = alert_command {
@@ -117,14 +156,13 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
 /// The built-in application behind the limits of `config`.
 fn start(
     config: Config,
-    mut builder: Builder,
+    listeners: Vec<Listener>,
+    builder: Builder,
     application: impl FnOnce(&Monitor) -> Router,
 ) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
     let application = application(&monitor);
-    for address in &config.bind {
-        builder = builder.bind(address)?;
-    }
+    let builder = listeners.into_iter().fold(builder, Builder::listener);
     builder.monitor(monitor).config(config).serve(application)
 }
 

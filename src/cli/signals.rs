@@ -5,6 +5,7 @@
 //! catch it, in the middle of a request, because a terminal was closed or a script took the program for another.
 
 use super::log::Logs;
+use super::supervisor::Supervisor;
 use super::{CUT, Failure};
 use crate::error::Error;
 use crate::monitor::AlertCommand;
@@ -17,7 +18,11 @@ use signal_hook::iterator;
 pub(super) struct Signals(Receiver<&'static str>);
 
 /// Starts to listen, for the `logs` too; an end at once ends the alert command.
-pub(super) fn listen(logs: Logs, alert_command: Option<AlertCommand>) -> Result<Signals, Failure> {
+pub(super) fn listen(
+    logs: Logs,
+    alert_command: Option<AlertCommand>,
+    supervisor: Supervisor,
+) -> Result<Signals, Failure> {
     let mut signals = iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         .map_err(|error| Failure::start(format!("cannot listen for signals: {error}")))?;
     let (ask, asked) = bounded(1);
@@ -25,7 +30,9 @@ pub(super) fn listen(logs: Logs, alert_command: Option<AlertCommand>) -> Result<
     let listen = move || {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => info!("SIGHUP: ignored, there is nothing to read again"),
+                SIGHUP => {
+                    supervisor.reloading(|| info!("SIGHUP: ignored, there is nothing to read again"));
+                }
                 SIGUSR1 => {
                     logs.reopen();
                     info!("SIGUSR1: the log files are opened again");

@@ -83,6 +83,11 @@ impl Monitor {
         }
     }
 
+    /// This moment on its clock, which the heartbeats are told by.
+    pub fn now(&self) -> Tick {
+        self.clock.now()
+    }
+
     /// How long the server has been running.
     pub fn uptime(&self) -> Duration {
         self.clock.now().since(self.started)

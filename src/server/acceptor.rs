@@ -39,14 +39,14 @@ impl Acceptor {
     }
 
     fn run(&mut self) {
-        let (monitor, clock) = (self.admission.shared.monitor.clone(), self.admission.shared.clock.clone());
-        let pulse = monitor.acceptor.join(clock.now());
+        let monitor = self.admission.shared.monitor.clone();
+        let pulse = monitor.acceptor.join(monitor.now());
         let shared = self.listener.is_shared();
         while !monitor.is_draining() {
             // Nobody may ever connect; all else that happens here ends soon.
             pulse.rest();
             let accepted = self.listener.accept();
-            pulse.beat(clock.now());
+            pulse.beat(monitor.now());
             match accepted {
                 // Who wakes the acceptor for the end is no guest any more. Of a socket that others hold too, nobody else
                 // knows of this connection now.

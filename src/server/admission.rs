@@ -130,10 +130,11 @@ impl Admission {
     /// Starts the watchdog.
     pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
         let admission = self.clone();
-        let pulse = self.shared.monitor.watchdog.join(self.shared.clock.now());
+        let monitor = self.shared.monitor.clone();
+        let pulse = monitor.watchdog.join(monitor.now());
         let watch = move || {
             while admission.watch() {
-                pulse.beat(admission.shared.clock.now());
+                pulse.beat(monitor.now());
             }
             pulse.rest();
         };

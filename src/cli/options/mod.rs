@@ -4,15 +4,19 @@
 mod environment;
 mod form;
 mod table;
+mod unix;
 
 pub(super) use self::environment::is_ours;
 pub(super) use self::form::Kind;
 pub(super) use self::table::{Entry, entry, table};
 
-use super::Failure;
+use self::unix::Owner;
+use super::sandbox::Mode;
+use super::{Failure, listeners};
 use crate::config::{Config, Rate};
 use crate::guard::SecurityHeaders;
 use crate::monitor::{LogFormat, Outlet};
+use crate::net::SocketFile;
 use http::{HeaderName, HeaderValue};
 use log::Level;
 use std::collections::BTreeMap;
@@ -24,6 +28,10 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) config: Config,
+    /// The mode of a Unix socket's file.
+    pub(super) unix_mode: u32,
+    /// Its owner, if it is another than who runs the program.
+    pub(super) unix_owner: Option<Owner>,
     /// Fields that are added to the standing ones.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Standing fields that are left out.
@@ -37,6 +45,8 @@ pub(super) struct Options {
     pub(super) log_format: LogFormat,
     pub(super) access_log: Option<Outlet>,
     pub(super) alert_command: Option<PathBuf>,
+    /// Whether only what is needed can be opened once it serves.
+    pub(super) sandbox: Mode,
 
     /// Who has said what; what nobody has said is the default.
     pub(super) origins: BTreeMap<&'static str, Origin>,
@@ -51,6 +61,8 @@ impl Default for Options {
         let throttle = Some(Rate { count: 10, span: Duration::from_secs(60) });
         Options {
             config: Config { rate_limit, throttle, ..Config::default() },
+            unix_mode: SocketFile::default().mode,
+            unix_owner: None,
             headers: Vec::new(),
             no_headers: Vec::new(),
             users: None,
@@ -60,6 +72,7 @@ impl Default for Options {
             log_format: LogFormat::Text,
             access_log: None,
             alert_command: None,
+            sandbox: Mode::Auto,
             origins: BTreeMap::new(),
             unknown: Vec::new(),
         }
@@ -89,8 +102,15 @@ impl Options {
             set.map_err(|problem| Failure::usage(format!("bad value for --{name}: {problem}")))?;
             options.origins.insert(name, Origin::Flag);
         }
+        listeners::adopt(&mut options)?;
         options.config.validate()?;
         Ok(options)
+    }
+
+    /// How the files of Unix sockets are made.
+    pub(super) fn socket_file(&self) -> SocketFile {
+        let of = |id: fn(&Owner) -> Option<u32>| self.unix_owner.as_ref().and_then(id);
+        SocketFile { mode: self.unix_mode, owner: of(|owner| owner.user), group: of(|owner| owner.group) }
     }
 
     /// The fields on every response.
