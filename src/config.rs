@@ -9,6 +9,8 @@ mod value;
 
 pub use network::{AddressSource, Network};
 pub use settings::{Group, SETTINGS, Setting};
+#[cfg(feature = "cli")]
+pub(crate) use value::read_time;
 
 use crate::error::Error;
 use std::time::Duration;

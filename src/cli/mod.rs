@@ -11,6 +11,7 @@ mod descriptors;
 mod listeners;
 mod log;
 mod options;
+mod probe;
 mod sandbox;
 mod signals;
 mod supervisor;
