@@ -133,24 +133,20 @@ Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 /// What clap found wrong, in one line that says what to do.
 fn usage(error: &clap::Error) -> Failure {
     let context = |kind| error.get(kind).map(ToString::to_string);
-    let unknown = match error.kind() {
-        ErrorKind::UnknownArgument => context(ContextKind::InvalidArg),
-        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand),
+    let first_line = || {
+        let text = error.render().to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    };
+    let unexpected = |argument| format!("unexpected argument '{argument}'");
+    let problem = match error.kind() {
+        ErrorKind::UnknownArgument => context(ContextKind::InvalidArg).map(unexpected),
+        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand).map(unexpected),
+        ErrorKind::MissingRequiredArgument => {
+            context(ContextKind::InvalidArg).map(|missing| format!("{missing} is missing"))
+        }
         _ => None,
     };
-    let problem = unknown.map_or_else(
-        || {
-            error
-                .render()
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned()
-        },
-        |argument| format!("unexpected argument '{argument}'"),
-    );
+    let problem = problem.unwrap_or_else(first_line);
     let hint = context(ContextKind::SuggestedArg)
         .map(|flag| format!("; a similar one is '{flag}'"))
         .unwrap_or_default();

@@ -75,8 +75,7 @@ fn serve() -> Result<ExitCode, Failure> {
     // From here on there are other threads, and all of them are in it.
     let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
-    info!("sandbox: {}", sandbox.report);
-    let ended = serve_logged(&options, outside, &logs);
+    let ended = serve_logged(&options, outside, &sandbox.report, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
     ended
@@ -100,7 +99,12 @@ impl Outside {
     }
 }
 
-fn serve_logged(options: &Options, outside: Outside, logs: &Logs) -> Result<ExitCode, Failure> {
+fn serve_logged(
+    options: &Options,
+    outside: Outside,
+    sandbox: &str,
+    logs: &Logs,
+) -> Result<ExitCode, Failure> {
     let Outside { supervisor, listeners, alert_command } = outside;
     let headers = options.security_headers();
     let config = options.config.clone();
@@ -133,6 +137,7 @@ fn serve_logged(options: &Options, outside: Outside, logs: &Logs) -> Result<Exit
         builder = builder.alert_sink(command);
     }
     let server = start(config.clone(), listeners, builder, application)?;
+    info!("sandbox: {sandbox}");
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     logs.say(&banner::text(&config, &listening, shortage));
     // Not into the log: that is kept.

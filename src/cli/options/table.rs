@@ -123,8 +123,8 @@ options! {
             "Listen on HOST:PORT, unix:PATH or fd:N, repeatable";
         "unix-mode", unix_mode: One { read: read_mode, show: |mode| format!("{mode:04o}") }, "MODE",
             "Who may connect to a Unix socket: the mode of its file";
-        "unix-owner", unix_owner: One { read: Owner::read, show: Owner::to_string }.or_off(), "USER[:GROUP]|off",
-            "Whose its file is, if not that of who runs the program";
+        "unix-owner", unix_owner: One { read: Owner::read, show: Owner::to_string }.or_off(), "OWNER|off",
+            "Whose its file is: USER, USER:GROUP or :GROUP";
     }
     "Clients and fields" {
         "allow-host", config.allow_hosts: One { read: host, show: String::clone }.each(), "NAME",
