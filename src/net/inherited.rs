@@ -54,7 +54,8 @@ pub fn passed_to(pid: u32, variable: impl Fn(&str) -> Option<OsString>) -> Resul
         .filter(|count| *count <= MAX_PASSED)
         .ok_or_else(|| format!("LISTEN_FDS is '{count}', not a number of sockets up to {MAX_PASSED}"))?;
     let names = text("LISTEN_FDNAMES").unwrap_or_default();
-    let names = names.split(':').map(str::to_owned).filter(|name| !name.is_empty());
+    let or_nameless = |name: &str| if name.is_empty() { NAMELESS } else { name }.to_owned();
+    let names = names.split(':').map(or_nameless);
     let names = names.chain(std::iter::repeat(NAMELESS.to_owned()));
     Ok((FIRST_PASSED..).zip(names).take(count.into()).map(|(number, name)| Passed { number, name }).collect())
 }
