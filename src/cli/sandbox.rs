@@ -65,6 +65,9 @@ impl Grants {
         grants.read("/proc/self");
         grants.read("/sys/fs/cgroup");
         grants.read("/dev/null");
+        // Random numbers, where the C library has no call for them.
+        grants.read("/dev/random");
+        grants.read("/dev/urandom");
         // For the allocator's count of processors, and the names in a panic's trace.
         grants.read("/sys/devices/system/cpu");
         if let Ok(program) = std::env::current_exe() {
