@@ -1,9 +1,16 @@
 //! Who may log in to the built-in application, and the command that makes a line of the file in which that stands.
 
-use super::Failure;
+use super::options::Options;
+use super::{Failure, check};
 use crate::clock::Clock;
+use crate::guard::Csrf;
 use crate::guard::auth::{Accounts, Login, Secret, hash_password};
 use crate::guard::session::Sessions;
+use crate::monitor::Monitor;
+use crate::server::{Builder, Server};
+use crate::service::{article, with_accounts};
+use crate::sync::Arc;
+use log::warn;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -21,6 +28,9 @@ pub(super) fn login(users: Option<&Path>) -> Result<(Login, Option<String>), Fai
     let clock = Clock::system();
     if let Some(path) = users {
         let accounts = Accounts::load(path).map_err(|error| Failure::start(format!("--users: {error}")))?;
+        if let Some(warning) = check::readable_by_others(path) {
+            warn!("--users: {warning}");
+        }
         return Ok((Login::new(accounts, clock), None));
     }
     let secret = Secret::generate()?;
@@ -32,9 +42,15 @@ pub(super) fn login(users: Option<&Path>) -> Result<(Login, Option<String>), Fai
     ))
 }
 
-pub(super) fn sessions(insecure_cookies: bool) -> Sessions {
+/// Serves the built-in application, and says who may log in if that is made up.
+pub(super) fn start(options: &Options, builder: Builder) -> Result<(Server, Option<String>), Failure> {
+    let (login, demo) = login(options.users.as_deref())?;
     let sessions = Sessions::new(Clock::system());
-    if insecure_cookies { sessions.with_insecure_cookies() } else { sessions }
+    let sessions = if options.insecure_cookies { sessions.with_insecure_cookies() } else { sessions };
+    let monitor = Monitor::new(Clock::system());
+    let application = with_accounts(article::application(&monitor), Arc::new(login), &sessions);
+    let builder = builder.monitor(monitor).guard(sessions.clone()).guard(Csrf::new(sessions));
+    Ok((super::start(&options.config, builder, application)?, demo))
 }
 
 /// Reads a password from standard input, up to the end of its first line, and prints its hash.

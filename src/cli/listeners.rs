@@ -6,7 +6,7 @@ use crate::net::{Listener, passed};
 
 /// Without a word of the operator's on where to listen, the sockets that were passed take the place of the default.
 pub(super) fn adopt(options: &mut Options) -> Result<(), Failure> {
-    if options.origins.contains_key("bind") {
+    if options.origin("bind").is_some() {
         return Ok(());
     }
     let passed = passed().map_err(Failure::start)?;
@@ -18,7 +18,7 @@ pub(super) fn adopt(options: &mut Options) -> Result<(), Failure> {
 
 /// Listens everywhere.
 pub(super) fn open(options: &Options) -> Result<Vec<Listener>, Failure> {
-    let file = options.socket_file();
+    let file = options.socket_file()?;
     Ok(options.config.bind.iter().map(|at| Listener::bind_with(at, &file)).collect::<Result<_, _>>()?)
 }
 

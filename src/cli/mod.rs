@@ -6,33 +6,39 @@
 
 mod accounts;
 mod banner;
+mod check;
+mod colour;
 mod command;
+mod completions;
 mod descriptors;
+mod holder;
 mod listeners;
 mod log;
+mod manual;
 mod options;
+mod print_config;
 mod probe;
+mod reload;
 mod sandbox;
 mod signals;
+mod site;
 mod supervisor;
 mod verbs;
 
 use self::command::Call;
 use self::log::Logs;
-use self::options::Options;
+use self::options::{Environment, Options};
+use self::reload::Reload;
 use self::sandbox::Grants;
 use self::supervisor::Supervisor;
 use self::verbs::Run;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::Csrf;
-use crate::monitor::{AlertCommand, Monitor};
+use crate::monitor::AlertCommand;
 use crate::net::Listener;
 use crate::record::Escaped;
 use crate::server::{Builder, Server};
-use crate::service::{Router, article, with_accounts};
-use crate::sync::Arc;
+use crate::service::Handler;
 use ::log::{info, warn};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -45,24 +51,22 @@ const USAGE: u8 = 2;
 /// Connections were cut: the drain deadline came first, or a second signal did.
 const CUT: u8 = 3;
 
-/// The program: serves until a signal ends it, and says on standard error what went wrong, in one line.
+/// The program: serves until a signal ends it, and says on standard error what went wrong, in a line each.
 pub fn run() -> ExitCode {
     serve().unwrap_or_else(|failure| {
-        say(format_args!("selvedge: {}", Escaped(&failure.message)));
+        failure.messages.iter().for_each(|message| say(format_args!("selvedge: {}", Escaped(message))));
         ExitCode::from(failure.code)
     })
 }
 
 fn serve() -> Result<ExitCode, Failure> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| options::is_ours(name))
-        .collect();
-    let options = match command::parse(std::env::args_os())? {
-        Call::Serve(flags) => Options::load(&flags, &environment)?,
+    let environment = Environment::new(std::env::vars_os());
+    let flags = match command::parse(std::env::args_os())? {
+        Call::Serve(flags) => flags,
         Call::Print(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            return Ok(ExitCode::SUCCESS);
+            let text =
+                if colour::is_wanted(&io::stdout()) { text.ansi().to_string() } else { text.to_string() };
+            return print(&text);
         }
         Call::Run(verb, flags, own) => {
             return match verb.run {
@@ -71,11 +75,13 @@ fn serve() -> Result<ExitCode, Failure> {
             };
         }
     };
+    let options = Options::load(&flags, &environment)?;
+    let reload = Reload::new(flags, environment, options.clone());
     let outside = Outside::of(&options)?;
     // From here on there are other threads, and all of them are in it.
     let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
-    let ended = serve_logged(&options, outside, &sandbox.report, &logs);
+    let ended = serve_logged(&options, reload, outside, &sandbox.report, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
     ended
@@ -90,6 +96,8 @@ struct Outside {
 
 impl Outside {
     fn of(options: &Options) -> Result<Self, Failure> {
+        // A slip in the name of a command is not to be taken for a port that is in use.
+        options.path.as_deref().map_or(Ok(()), site::exists)?;
         descriptors::keep_to_ourselves();
         let supervisor = Supervisor::from_environment();
         let listeners = listeners::open(options)?;
@@ -101,13 +109,13 @@ impl Outside {
 
 fn serve_logged(
     options: &Options,
+    reload: Reload,
     outside: Outside,
     sandbox: &str,
     logs: &Logs,
 ) -> Result<ExitCode, Failure> {
     let Outside { supervisor, listeners, alert_command } = outside;
-    let headers = options.security_headers();
-    let config = options.config.clone();
+    let config = &options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
@@ -120,35 +128,33 @@ fn serve_logged(
         warn!("{left}");
     }
     // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen(logs.clone(), alert_command.clone(), supervisor.clone())?;
-    let shortage = descriptors::raise(&config);
-    let (login, demo) = accounts::login(options.users.as_deref())?;
-    let sessions = accounts::sessions(options.insecure_cookies);
-    let application =
-        |monitor: &Monitor| with_accounts(article::application(monitor), Arc::new(login), &sessions);
-    let mut builder = Server::builder()
-        .security_headers(headers)
-        .guard(sessions.clone())
-        .guard(Csrf::new(sessions.clone()));
+    let signals = signals::listen(logs.clone(), alert_command.clone(), reload, supervisor.clone())?;
+    let shortage = descriptors::raise(config);
+    let mut builder = listeners
+        .into_iter()
+        .fold(Server::builder(), Builder::listener)
+        .security_headers(options.security_headers());
     if let Some(log) = logs.access.clone() {
         builder = builder.access_log(log);
     }
     if let Some(command) = alert_command.clone() {
         builder = builder.alert_sink(command);
     }
-    let server = start(config.clone(), listeners, builder, application)?;
+    let (server, demo) = match &options.path {
+        Some(path) => (site::start(options, path, builder)?, None),
+        None => accounts::start(options, builder)?,
+    };
     info!("sandbox: {sandbox}");
-    let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
-    logs.say(&banner::text(&config, &listening, shortage));
+    logs.say(&banner::text(options, server.addresses(), shortage));
     // Not into the log: that is kept.
     if let Some(line) = demo {
         logs.say(&line);
     }
 
     supervisor.watch(server.monitor().clone()).map_err(Error::Threads)?;
-    supervisor.ready(banner::status(&listening));
+    supervisor.ready(banner::status(server.addresses()));
     let reason = signals.wait();
-    let at_most = banner::value(&config, "drain-timeout");
+    let at_most = banner::value(config, "drain-timeout");
     supervisor.stopping(&format!("{reason}: finishing requests for at most {at_most}"), config.drain_timeout);
     info!("{reason}: finishing requests for at most {at_most}");
     let report = server.shutdown(config.drain_timeout);
@@ -159,33 +165,29 @@ fn serve_logged(
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
-/// The built-in application behind the limits of `config`.
-fn start(
-    config: Config,
-    listeners: Vec<Listener>,
-    builder: Builder,
-    application: impl FnOnce(&Monitor) -> Router,
-) -> Result<Server, Error> {
-    let monitor = Monitor::new(Clock::system());
-    let application = application(&monitor);
-    let builder = listeners.into_iter().fold(builder, Builder::listener);
-    builder.monitor(monitor).config(config).serve(application)
+/// Serves behind the limits of `config`.
+fn start(config: &Config, builder: Builder, handler: impl Handler) -> Result<Server, Error> {
+    builder.config(config.clone()).serve(handler)
 }
 
-/// Why the program ends before it has served: one line for the operator, and the exit code.
+/// Why the program ends before it has served: lines for the operator, and the exit code.
 #[derive(Debug)]
 struct Failure {
     code: u8,
-    message: String,
+    messages: Vec<String>,
 }
 
 impl Failure {
     fn start(message: impl Into<String>) -> Self {
-        Failure { code: START, message: message.into() }
+        Failure::start_all(vec![message.into()])
+    }
+
+    fn start_all(messages: Vec<String>) -> Self {
+        Failure { code: START, messages }
     }
 
     fn usage(message: impl Into<String>) -> Self {
-        Failure { code: USAGE, message: message.into() }
+        Failure { code: USAGE, messages: vec![message.into()] }
     }
 }
 
@@ -193,8 +195,23 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Address { .. } | Error::Setting { .. } => Failure::usage(error.to_string()),
+            Error::Bind { ref address, ref source } if source.kind() == io::ErrorKind::AddrInUse => {
+                let holder = holder::of(address).map(|holder| format!(" (it is {holder})"));
+                Failure::start(format!("{error}{}", holder.unwrap_or_default()))
+            }
             _ => Failure::start(error.to_string()),
         }
+    }
+}
+
+/// Writes a text to standard output. Whoever reads may stop when he has read enough.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::start(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Grants {
     ports: Vec<u16>,
     /// Processes outside are killed: by who ends the alert command.
     signals: bool,
+    /// What it does not hold for, in words.
+    exceptions: Vec<&'static str>,
 }
 
 /// What may be done with a file or folder, and all below it.
@@ -80,8 +82,19 @@ impl Grants {
         for path in options.log_file.iter().chain(access_log) {
             grants.append_to(path);
         }
-        if let Some(path) = &options.users {
+        let certificates = options.tls_certificates.iter().flat_map(|(certificate, key)| [certificate, key]);
+        for path in options.file.iter().chain(&options.users).chain(certificates) {
             grants.read_replaceable(path);
+        }
+        if let Some(path) = &options.path {
+            // A link leads anywhere.
+            grants.read(if options.follow_links { Path::new("/") } else { path });
+        }
+        if options.follow_links {
+            grants.exceptions.push("what is read, because of --follow-links");
+        }
+        if options.alert_command.is_some() {
+            grants.exceptions.push("the thread that runs the alert command");
         }
         for listener in listeners {
             grants.end(listener);
@@ -223,8 +236,9 @@ mod landlocked {
             LandlockStatus::Available { effective_abi, .. } => format!("Landlock {}", effective_abi as i32),
             _ => "Landlock".to_owned(),
         };
-        if grants.signals {
-            report += ", but for the thread that runs the alert command";
+        if !grants.exceptions.is_empty() {
+            report += ", but not for ";
+            report += &grants.exceptions.join(" and ");
         }
         report
     }

@@ -1,10 +1,10 @@
 //! Signals, taken off their handlers by a thread of their own.
 //!
 //! The first SIGTERM or SIGINT asks for the end and leaves time for requests being served; the second does not wait
-//! for them. SIGUSR1 opens the logs again, after they have been moved away. SIGHUP would end a process that does not
-//! catch it, in the middle of a request, because a terminal was closed or a script took the program for another.
+//! for them. SIGUSR1 opens the logs again, after they have been moved away. SIGHUP reads the options again.
 
 use super::log::Logs;
+use super::reload::Reload;
 use super::supervisor::Supervisor;
 use super::{CUT, Failure};
 use crate::error::Error;
@@ -21,6 +21,7 @@ pub(super) struct Signals(Receiver<&'static str>);
 pub(super) fn listen(
     logs: Logs,
     alert_command: Option<AlertCommand>,
+    mut reload: Reload,
     supervisor: Supervisor,
 ) -> Result<Signals, Failure> {
     let mut signals = iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
@@ -30,9 +31,7 @@ pub(super) fn listen(
     let listen = move || {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => {
-                    supervisor.reloading(|| info!("SIGHUP: ignored, there is nothing to read again"));
-                }
+                SIGHUP => supervisor.reloading(|| reload.again()),
                 SIGUSR1 => {
                     logs.reopen();
                     info!("SIGUSR1: the log files are opened again");

@@ -23,8 +23,9 @@ fn check(variables: &[(&str, &str)], expected: Result<&[&str], &str>) {
 
 #[test]
 fn variables() {
+    type Row<'a> = (&'a [(&'a str, &'a str)], Result<&'a [&'a str], &'a str>);
     let pid = ("LISTEN_PID", "42");
-    let rows: &[(&[(&str, &str)], Result<&[&str], &str>)] = &[
+    let rows: &[Row] = &[
         (&[], Ok(&[])),
         (&[pid], Ok(&[])),
         (&[("LISTEN_FDS", "1")], Ok(&[])),

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-/// A user, a group, or both, as they were given: names or numbers.
+/// A user, a group, or both: names or numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Owner {
-    given: String,
-    pub(in crate::cli) user: Option<u32>,
-    pub(in crate::cli) group: Option<u32>,
+    user: Option<String>,
+    group: Option<String>,
 }
 
 impl Owner {
@@ -20,15 +19,21 @@ impl Owner {
         if group.map_or(user, |group| group).is_empty() {
             return Err(format!("'{given}' names nobody; write USER, USER:GROUP or :GROUP"));
         }
-        let user = (!user.is_empty()).then(|| {
+        let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        Ok(Owner { user: name(user), group: group.and_then(name) })
+    }
+
+    /// The numbers of both, if they are there. Names are looked up now, which needs files a sandbox does not permit.
+    pub(in crate::cli) fn find(&self) -> Result<(Option<u32>, Option<u32>), String> {
+        let user = self.user.as_deref().map(|user| {
             let known = || uzers::get_user_by_name(user).map(|user| user.uid());
             number(user).or_else(known).ok_or_else(|| format!("there is no user '{user}'"))
         });
-        let group = group.map(|group| {
+        let group = self.group.as_deref().map(|group| {
             let known = || uzers::get_group_by_name(group).map(|group| group.gid());
             number(group).or_else(known).ok_or_else(|| format!("there is no group '{group}'"))
         });
-        Ok(Owner { given: given.to_owned(), user: user.transpose()?, group: group.transpose()? })
+        Ok((user.transpose()?, group.transpose()?))
     }
 }
 
@@ -40,7 +45,8 @@ fn number(text: &str) -> Option<u32> {
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.given)
+        f.write_str(self.user.as_deref().unwrap_or_default())?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ":{group}"))
     }
 }
 

@@ -8,12 +8,14 @@ use std::os::unix::net::UnixStream;
 
 #[test]
 fn mode_and_owner() {
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], u32, u32, u32);
+
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     let both = format!("{user}:{group}");
     let group_alone = format!(":{group}");
     // Only root can give files away, and only to root they can be given by name without knowing this machine.
     let root = user == 0;
-    let rows: &[(&[&str], &[(&str, &str)], u32, u32, u32)] = &[
+    let rows: &[Row] = &[
         (&[], &[], 0o660, user, group),
         (&["--unix-mode", "0600"], &[], 0o600, user, group),
         (&["--unix-mode", "666"], &[], 0o666, user, group),

@@ -43,7 +43,7 @@ fn is_reported() {
         assert!(on.strip_prefix("Landlock ").is_some_and(|version| version.parse::<u32>().is_ok()), "{on}");
     }
     let (_serving, except) = report(&["--alert-command", "/bin/true"]);
-    assert!(except.ends_with(", but for the thread that runs the alert command"), "{except}");
+    assert!(except.ends_with(", but not for the thread that runs the alert command"), "{except}");
 }
 
 /// Every thread is in it, but the one that runs programs.

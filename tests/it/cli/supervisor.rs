@@ -46,7 +46,7 @@ fn start_reload_and_end() {
         let manager = Manager::at(&address.expect("an address"));
         let mut command = program(&ANY);
         let mut serving = Serving::start(command.env("NOTIFY_SOCKET", variable));
-        let listening = format!("STATUS=listening on http://{}", serving.address);
+        let listening = format!("STATUS=listening on http://{}/", serving.address);
         let pid = format!("MAINPID={}", serving.child.id());
         assert_eq!(manager.hear(), ["READY=1", &pid, &listening]);
 
