@@ -110,17 +110,20 @@ fn logs_stay_where_they_were() {
     }
 }
 
-/// What has to be read and removed can be: resources, accounts, and the file of a socket.
+/// What has to be read and removed can be: resources, accounts, a configuration in another's place, and the file of a
+/// socket.
 #[test]
 fn what_is_needed_can_be_done() {
     if !has_landlock() {
         return;
     }
     let folder = folder("sandbox-needs");
-    let (socket, users) = (folder.join("socket"), folder.join("users"));
+    let [socket, users, config] = ["socket", "users", "config.toml"].map(|name| folder.join(name));
+    fs::write(&config, "log-level = 'info'\n").expect("a place to write");
     fs::write(&users, crate::accounts::line("ada", "right")).expect("a place to write");
     let address = format!("unix:{}", socket.display());
-    let (serving, _) = report(&["--sandbox", "on", "--bind", &address, "--users", text(&users)]);
+    let files = ["--users", text(&users), "--config", text(&config)];
+    let (mut serving, _) = report(&[&["--sandbox", "on", "--bind", &address], &files[..]].concat());
     let output = program(&["probe", &format!("{address}:/healthz")]).output().expect("it runs");
     assert!(output.status.success(), "{output:?}");
     let health = {
@@ -129,6 +132,10 @@ fn what_is_needed_can_be_done() {
         client.get("/healthz").text().to_owned()
     };
     assert!(!health.contains("null"), "{health}");
+    fs::write(config.with_extension("new"), "log-level = 'debug'\n").expect("a place to write");
+    fs::rename(config.with_extension("new"), &config).expect("it is there");
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: log-level is now debug");
     serving.signal(Signal::TERM);
     serving.end(0);
     assert!(!socket.exists());
