@@ -39,6 +39,7 @@
 //!
 //! - `cli` (default): the program `selvedge`.
 //! - `json`: JSON responses, and the built-in application.
+//! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.

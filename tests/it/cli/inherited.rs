@@ -1,11 +1,13 @@
 //! Sockets that the program is passed: by number, or as a service manager does.
 
 use super::{PROGRAM, Serving, begin, command, scratch};
+use crate::support::{Client, PATIENCE};
 use rustix::process::Signal;
+use selvedge::{Request, Server};
 use socket2::SockRef;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
@@ -139,27 +141,42 @@ fn what_is_no_listening_stream_socket() {
     refused(file(), &["--bind", "fd:-1"], 2, "no such socket was passed");
 }
 
+/// Serves with `text` on a socket that others hold too.
+fn share(socket: &TcpListener, text: &'static str) -> Server {
+    let given = format!("fd:{}", socket.as_raw_fd());
+    let builder = Server::builder().bind(&given).expect("it listens");
+    builder.serve(move |_: &mut Request| text).expect("it starts")
+}
+
 /// The acceptor of a shared socket ends without anybody connecting, and others can go on.
 #[test]
 fn a_server_ends_and_leaves_the_socket() {
-    use crate::support::{Client, PATIENCE};
-    use selvedge::{Request, Server};
-    use std::os::fd::AsRawFd;
-
     let socket = tcp();
-    let given = format!("fd:{}", socket.as_raw_fd());
-    let serve = |text: &'static str| {
-        Server::builder().bind(&given).and_then(|builder| builder.serve(move |_: &mut Request| text))
-    };
-    let first = serve("first").expect("it starts");
     let address = socket.local_addr().expect("an address");
+    let first = share(&socket, "first");
     assert_eq!(first.local_addr(), Some(address));
     assert_eq!(Client::to(address).get("/").text(), "first");
     assert!(first.shutdown(PATIENCE).cut.is_empty());
-    assert!(SockRef::from(&socket).nonblocking().is_ok_and(|nonblocking| !nonblocking));
-    let waiting = TcpStream::connect(address).expect("it is still there");
-    let second = serve("second").expect("it starts");
-    assert_eq!(Client::tcp(waiting.try_clone().expect("another")).get("/").text(), "second");
-    let _ = waiting.shutdown(Shutdown::Both);
-    drop(second);
+    let mut waiting = Client::to(address);
+    let _second = share(&socket, "second");
+    assert_eq!(waiting.get("/").text(), "second");
+}
+
+/// Each connection is one server's, and the end of one is nothing to the other's clients.
+#[test]
+fn two_servers_share_a_socket() {
+    let socket = tcp();
+    let address = socket.local_addr().expect("an address");
+    let last = share(&socket, "last");
+    for _ in 0..10 {
+        let first = share(&socket, "first");
+        for _ in 0..10 {
+            assert!(["first", "last"].contains(&Client::to(address).get("/").text()));
+        }
+        assert!(first.shutdown(PATIENCE).cut.is_empty());
+        for _ in 0..3 {
+            assert_eq!(Client::to(address).get("/").text(), "last");
+        }
+    }
+    drop(last);
 }

@@ -79,6 +79,7 @@ fn start_reload_and_end() {
         serving.read_to("SIGHUP");
         (&stream).write_all(b"{}").expect("it reads");
         (&stream).read_to_end(&mut Vec::new()).expect("it answers");
+        drop(stream);
         serving.end(0);
         manager.is_told_nothing_more();
     }
