@@ -10,7 +10,14 @@ mod command;
 mod descriptors;
 mod log;
 mod options;
+#[cfg(feature = "self-signed")]
+mod self_signed;
 mod signals;
+#[cfg(feature = "tls-rustls")]
+mod tls;
+#[cfg(not(feature = "tls-rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod verbs;
 
 use self::command::Call;
@@ -22,11 +29,13 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::guard::Csrf;
 use crate::monitor::{AlertCommand, Monitor};
+use crate::net::Tls;
 use crate::record::Escaped;
 use crate::server::{Builder, Server};
-use crate::service::{Router, article, with_accounts};
+use crate::service::{HttpsOnly, Router, article, with_accounts};
 use crate::sync::Arc;
 use ::log::{info, warn};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -72,7 +81,13 @@ fn serve() -> Result<ExitCode, Failure> {
 }
 
 fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
-    let headers = options.security_headers();
+    let secured = tls::load(&options)?;
+    let mut headers = options.security_headers();
+    if secured.provisional {
+        // A browser that was told to insist on HTTPS gives nobody the choice to trust the certificate all the same.
+        headers = headers.without(&STRICT_TRANSPORT_SECURITY);
+    }
+    let redirect = options.redirect_http.clone();
     let config = options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
@@ -96,11 +111,11 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     if let Some(command) = alert_command.clone() {
         builder = builder.alert_sink(command);
     }
-    let server = start(config.clone(), builder, application)?;
+    let server = start(config.clone(), builder, secured.tls.as_ref(), redirect, application)?;
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     logs.say(&banner::text(&config, &listening, shortage));
     // Not into the log: that is kept.
-    if let Some(line) = demo {
+    for line in [secured.line, demo].into_iter().flatten() {
         logs.say(&line);
     }
 
@@ -118,14 +133,23 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
 fn start(
     config: Config,
     mut builder: Builder,
+    tls: Option<&Tls>,
+    redirect: Option<String>,
     application: impl FnOnce(&Monitor) -> Router,
 ) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
     let application = application(&monitor);
+    let mut port = None;
     for address in &config.bind {
-        builder = builder.bind(address)?;
+        let listener = tls::listen(address, tls)?;
+        port = port.or(listener.address().tcp().map(|address| address.port()));
+        builder = builder.listener(listener);
     }
-    builder.monitor(monitor).config(config).serve(application)
+    builder = builder.monitor(monitor).config(config);
+    match redirect {
+        Some(address) => builder.bind(&address)?.serve(HttpsOnly::new(port.unwrap_or(443), application)),
+        None => builder.serve(application),
+    }
 }
 
 /// Why the program ends before it has served: one line for the operator, and the exit code.

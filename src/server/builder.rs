@@ -3,6 +3,8 @@
 use super::Server;
 use super::acceptor::Acceptor;
 use super::admission::Admission;
+#[cfg(feature = "tls-rustls")]
+use super::certificates::{Certificates, distinct};
 use super::refuse::Farewells;
 use super::relief::Relief;
 use super::shared::{RequestIds, Shared};
@@ -55,6 +57,13 @@ impl Builder {
     /// for more addresses, or not at all by who brings connections to [`Server::serve_connection`].
     pub fn bind(self, address: &str) -> Result<Self, Error> {
         let listener = Listener::bind(address)?;
+        Ok(self.listener(listener))
+    }
+
+    /// Listens on `host:port` and speaks TLS there; on `unix:PATH`, plain HTTP.
+    #[cfg(feature = "tls-rustls")]
+    pub fn bind_tls(self, address: &str, tls: &crate::net::Tls) -> Result<Self, Error> {
+        let listener = Listener::bind(address)?.with_tls(tls);
         Ok(self.listener(listener))
     }
 
@@ -126,6 +135,8 @@ impl Builder {
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
             access_log,
             farewells,
+            #[cfg(feature = "tls-rustls")]
+            certificates: Certificates::new(distinct(listeners.iter().filter_map(Listener::tls))),
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,

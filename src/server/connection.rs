@@ -75,6 +75,9 @@ impl Connection {
 
     /// Serves requests until the connection ends.
     pub(super) fn serve(&mut self) -> End {
+        if let Err(end) = self.shake_hands() {
+            return end;
+        }
         loop {
             if let Err(end) = self.serve_one() {
                 return end;
@@ -222,7 +225,7 @@ impl Connection {
         if end.linger {
             let deaf =
                 matches!(claim, Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted | Claim::Shutdown));
-            shared.farewells.bid(&shared.clock, stream, Vec::new(), deaf, Some(counted.0));
+            shared.farewells.bid(&shared.clock, stream, deaf, Some(counted.0));
         }
         (reason, vacated)
     }

@@ -12,7 +12,7 @@ use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Permit, Phase, Share};
 use http::HeaderMap;
 use std::any::Any;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 /// Bytes of a body read at once.
@@ -250,7 +250,11 @@ impl Loan {
             self.stream.flush()?;
         }
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
-        let count = retry(|| self.stream.read(room))?;
+        let count = match retry(|| self.stream.read(room)) {
+            // Over TLS, an end nobody may have wished. The body is incomplete either way.
+            Err(problem) if problem.kind() == ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
         self.input.filled(count);
         let now = self.clock.now();
         self.waited = now.since(since);

@@ -4,9 +4,12 @@ mod acceptor;
 mod admission;
 mod answer;
 mod builder;
+#[cfg(feature = "tls-rustls")]
+mod certificates;
 mod connection;
 mod date;
 mod drain;
+mod handshake;
 mod incoming;
 mod note;
 mod refuse;
@@ -67,10 +70,7 @@ impl Server {
 
     /// The first TCP address it listens on, with the port it was given if it asked for any.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.iter().find_map(|address| match address {
-            Address::Tcp(address) => Some(*address),
-            Address::Unix(_) => None,
-        })
+        self.addresses.iter().find_map(Address::tcp)
     }
 
     /// What it counts.
@@ -85,6 +85,16 @@ impl Server {
     /// nobody can wake a thread that blocks in it, so its own reads and writes must end by themselves.
     pub fn serve_connection(&self, stream: impl Into<Stream>, peer: Option<SocketAddr>) -> CloseReason {
         self.admission.serve_here(stream.into(), peer)
+    }
+
+    /// Reads the certificates of all listeners again, for connections from now on. Each that cannot be used leaves the one
+    /// of before in place, and is told of as an alert; the first error is given back.
+    ///
+    /// Files that change are noticed within a minute without this.
+    #[cfg(feature = "tls-rustls")]
+    pub fn reload_certificates(&self) -> Result<(), crate::error::Error> {
+        let shared = &self.admission.shared;
+        shared.certificates.reload(shared)
     }
 
     /// Waits until the server has been shut down by somebody else.

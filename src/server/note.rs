@@ -51,6 +51,7 @@ impl Shared {
             id: request.id(),
             user_agent: head.field(input, "user-agent"),
             referer: head.field(input, "referer"),
+            tls: request.tls(),
         };
         log.record(&access, line);
     }

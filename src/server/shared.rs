@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) alerts: Alerts,
     pub(super) access_log: Option<AccessLog>,
     pub(super) farewells: Farewells,
+    #[cfg(feature = "tls-rustls")]
+    pub(super) certificates: super::certificates::Certificates,
     pub(super) ids: RequestIds,
 }
 
