@@ -5,13 +5,16 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::tls::Wire;
+
 /// A request not answered in this time has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct Client {
     addr: SocketAddr,
+    tls: bool,
     request: Vec<u8>,
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     buffer: Vec<u8>,
 }
 
@@ -51,9 +54,9 @@ impl fmt::Display for Failure {
 }
 
 impl Client {
-    pub fn new(addr: SocketAddr, path: &str) -> Self {
+    pub fn new(addr: SocketAddr, path: &str, tls: bool) -> Self {
         let request = request("GET", path, addr, "").into_bytes();
-        Self { addr, request, stream: None, buffer: vec![0; 16 * 1024] }
+        Self { addr, tls, request, stream: None, buffer: vec![0; 16 * 1024] }
     }
 
     /// One request and its whole answer. A kept connection that the server had closed meanwhile is replaced once.
@@ -70,16 +73,27 @@ impl Client {
         self.get_fresh(deadline)
     }
 
+    pub fn speaks_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Closes the connection; the next request opens another.
+    pub fn hang_up(&mut self) {
+        self.stream = None;
+    }
+
     fn get_fresh(&mut self, deadline: Instant) -> Result<Answer, Failure> {
         let stream = TcpStream::connect_timeout(&self.addr, left(deadline)?).map_err(|_| Failure::Connect)?;
         stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
         stream.set_read_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
         stream.set_write_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
-        self.exchange(stream, deadline)
+        let wire =
+            if self.tls { Wire::tls(stream).map_err(|_| Failure::Connect)? } else { Wire::Plain(stream) };
+        self.exchange(wire, deadline)
     }
 
     /// Keeps the connection for the next request if the answer allows it.
-    fn exchange(&mut self, mut stream: TcpStream, deadline: Instant) -> Result<Answer, Failure> {
+    fn exchange(&mut self, mut stream: Wire, deadline: Instant) -> Result<Answer, Failure> {
         // An answer may be waiting even where the request could not be sent: a refusal, followed by a close.
         let sent = stream.write_all(&self.request);
         let mut filled = 0;

@@ -17,6 +17,7 @@ mod options;
 mod overload;
 mod paced;
 mod target;
+mod tls;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
             print!("{}", options::USAGE);
             return ExitCode::SUCCESS;
         }
-        Ok(Command::Hold { target, clients, time }) => hold(target, clients, time).map(|()| true),
+        Ok(Command::Hold { target, tls, clients, time }) => hold(target, tls, clients, time).map(|()| true),
         Ok(Command::Siege(options)) => siege(&options),
         Err(message) => {
             eprintln!("siege: {message}\nsiege: see --help");
@@ -105,7 +106,7 @@ impl Row {
 fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
     eprintln!("siege: {scenario} …");
     let mut target = Target::start(options, scenario)?;
-    let legitimate = Paced::start(target.addr, options.rate);
+    let legitimate = Paced::start(target.addr, options.rate, scenario == Scenario::Handshake);
     thread::sleep(WARM_UP);
 
     let army = Army::start(scenario, target.addr, target.largest_page(options), options);
@@ -144,10 +145,10 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
 }
 
 /// Opens keep-alive connections with one request each, says so, and holds them: for weighing an idle connection.
-fn hold(target: SocketAddr, clients: usize, time: Duration) -> io::Result<()> {
+fn hold(target: SocketAddr, tls: bool, clients: usize, time: Duration) -> io::Result<()> {
     let mut held = Vec::with_capacity(clients);
     for number in 0..clients {
-        let mut client = Client::new(target, "/");
+        let mut client = Client::new(target, "/", tls);
         client.get().map_err(|failure| io::Error::other(format!("connection {number}: {failure}")))?;
         held.push(client);
     }

@@ -1,4 +1,4 @@
-//! The command line, parsed by hand: this program has no dependencies.
+//! The command line, parsed by hand: of all libraries this program needs one for TLS.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub const USAGE: &str = "\
 usage: siege [OPTIONS] [SCENARIO…]
-       siege hold --target HOST:PORT [--clients N] [--seconds N]
+       siege hold --target HOST:PORT [--tls] [--clients N] [--seconds N]
 
 Besieges a server on this machine and measures what legitimate clients notice.
 
@@ -20,7 +20,9 @@ scenarios (all of them when none is named):
   mute        connects and sends nothing
   idle        one good request, then silence
   flood       connects and closes, --clients times a second
-  tls         half a TLS ClientHello
+  tls         half a TLS ClientHello, where plain HTTP is spoken
+  handshake   half a ClientHello, or one a byte each half second, where TLS is spoken; legitimate clients speak it
+              too, and open a new connection for every tenth request
   overload    ten times the requests the server can handle, see below
 
   --server PATH        the server to start [../selvedge from this program]
@@ -30,6 +32,7 @@ scenarios (all of them when none is named):
   --seconds N          measured time of each scenario, 1 to 120 [15]
   --clients N          attackers, 1 to 4000 [2000]
   --rate N             legitimate requests a second, 50 to 20000 [500]
+  --tls                hold: speak TLS
   --burst              attackers act all at once each half second instead of spread over it
   --min-ok PERCENT     a scenario fails below this share of good answers [99.99]
   --max-p99 MS         a scenario fails above this latency [5]
@@ -44,7 +47,7 @@ handles 100 requests at once. `hold` opens keep-alive connections with one reque
 pub enum Command {
     Help,
     Siege(Options),
-    Hold { target: SocketAddr, clients: usize, time: Duration },
+    Hold { target: SocketAddr, tls: bool, clients: usize, time: Duration },
 }
 
 pub struct Options {
@@ -78,11 +81,12 @@ pub enum Scenario {
     Idle,
     Flood,
     Tls,
+    Handshake,
     Overload,
 }
 
 impl Scenario {
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::Calm, "calm"),
         (Self::SlowHead, "slow-head"),
         (Self::SlowBody, "slow-body"),
@@ -91,6 +95,7 @@ impl Scenario {
         (Self::Idle, "idle"),
         (Self::Flood, "flood"),
         (Self::Tls, "tls"),
+        (Self::Handshake, "handshake"),
         (Self::Overload, "overload"),
     ];
 }
@@ -116,7 +121,7 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
         burst: false,
         limits: Limits { ok_percent: 99.99, p99_ms: 5.0, goodput_percent: 95.0, refusal_p99_ms: 5.0 },
     };
-    let mut hold = false;
+    let (mut hold, mut tls) = (false, false);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -134,6 +139,7 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
             "--min-goodput" => options.limits.goodput_percent = number(&arg, &value()?, 0.0, 100.0)?,
             "--max-refusal-p99" => options.limits.refusal_p99_ms = number(&arg, &value()?, 0.0, 10_000.0)?,
             "hold" => hold = true,
+            "--tls" => tls = true,
             name => match Scenario::NAMES.iter().find(|(_, known)| *known == name) {
                 Some((scenario, _)) => options.scenarios.push(*scenario),
                 None => return Err(format!("unknown option or scenario `{name}`")),
@@ -142,7 +148,7 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
     }
     if hold {
         let target = options.target.ok_or("hold needs --target")?;
-        return Ok(Command::Hold { target, clients: options.clients, time: options.time });
+        return Ok(Command::Hold { target, tls, clients: options.clients, time: options.time });
     }
     if options.scenarios.is_empty() {
         options.scenarios = Scenario::NAMES.iter().map(|(scenario, _)| *scenario).collect();

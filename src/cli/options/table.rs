@@ -128,7 +128,7 @@ options! {
         "tls-client-ca", tls_client_ca: file(), "FILE|off",
             "Authorities in PEM; clients need a certificate of theirs";
         "tls-profile", tls_modern: Word { what: "profile", words: PROFILES }, "PROFILE",
-            "Versions: intermediate (1.3 and 1.2) or modern (1.3)";
+            "TLS 1.3 and 1.2, intermediate, or 1.3 alone, modern";
         "tls-self-signed", tls_self_signed: Switch, "on|off",
             "A certificate made up at the start, for development";
         "redirect-http", redirect_http: One { read: address, show: String::clone }.or_off(), "ADDR|off",
