@@ -10,9 +10,18 @@ use crate::tls::Wire;
 /// A request not answered in this time has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How TLS is spoken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// With a full handshake on each connection.
+    Full,
+    /// Going on where another connection has ended.
+    Resumed,
+}
+
 pub struct Client {
     addr: SocketAddr,
-    tls: bool,
+    tls: Option<Tls>,
     request: Vec<u8>,
     stream: Option<Wire>,
     buffer: Vec<u8>,
@@ -54,7 +63,7 @@ impl fmt::Display for Failure {
 }
 
 impl Client {
-    pub fn new(addr: SocketAddr, path: &str, tls: bool) -> Self {
+    pub fn new(addr: SocketAddr, path: &str, tls: Option<Tls>) -> Self {
         let request = request("GET", path, addr, "").into_bytes();
         Self { addr, tls, request, stream: None, buffer: vec![0; 16 * 1024] }
     }
@@ -74,7 +83,7 @@ impl Client {
     }
 
     pub fn speaks_tls(&self) -> bool {
-        self.tls
+        self.tls.is_some()
     }
 
     /// Closes the connection; the next request opens another.
@@ -87,8 +96,10 @@ impl Client {
         stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
         stream.set_read_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
         stream.set_write_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
-        let wire =
-            if self.tls { Wire::tls(stream).map_err(|_| Failure::Connect)? } else { Wire::Plain(stream) };
+        let wire = match self.tls {
+            Some(tls) => Wire::tls(stream, tls == Tls::Resumed).map_err(|_| Failure::Connect)?,
+            None => Wire::Plain(stream),
+        };
         self.exchange(wire, deadline)
     }
 

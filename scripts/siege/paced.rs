@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Failure, TIMEOUT};
+use crate::client::{Client, Failure, TIMEOUT, Tls};
 use crate::figures;
 
 /// Keep-alive connections, one thread each.
@@ -49,7 +49,7 @@ pub struct Seen {
 impl Paced {
     /// Starts asking for `/`, `rate` times a second in all, the connections evenly out of step.
     /// Over TLS, some of them on fresh connections.
-    pub fn start(addr: SocketAddr, rate: u32, tls: bool) -> Self {
+    pub fn start(addr: SocketAddr, rate: u32, tls: Option<Tls>) -> Self {
         let period = Duration::from_secs(1) * CONNECTIONS / rate;
         let start = Instant::now() + Duration::from_millis(50);
         let window = Arc::new(OnceLock::new());

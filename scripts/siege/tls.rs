@@ -17,10 +17,12 @@ pub enum Wire {
 }
 
 impl Wire {
-    /// The handshake is spoken when the first request is written. It is a full one each time.
-    pub fn tls(stream: TcpStream) -> io::Result<Self> {
-        static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        let config = CONFIG.get_or_init(|| Arc::new(config())).clone();
+    /// The handshake is spoken when the first request is written: a full one each time, or with `resume` one that goes on
+    /// where another has ended.
+    pub fn tls(stream: TcpStream, resume: bool) -> io::Result<Self> {
+        static FULL: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        static RESUMING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        let config = if resume { &RESUMING } else { &FULL }.get_or_init(|| Arc::new(config(resume))).clone();
         let name = ServerName::from(stream.peer_addr()?.ip());
         let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
         Ok(Wire::Tls(Box::new(StreamOwned::new(connection, stream))))
@@ -52,7 +54,7 @@ impl Write for Wire {
     }
 }
 
-fn config() -> ClientConfig {
+fn config(resume: bool) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -60,7 +62,8 @@ fn config() -> ClientConfig {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         .with_no_client_auth();
-    config.resumption = Resumption::disabled();
+    // Each of many connections at once takes a ticket of its own.
+    config.resumption = if resume { Resumption::in_memory_sessions(1024) } else { Resumption::disabled() };
     config
 }
 
