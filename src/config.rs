@@ -100,6 +100,20 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+/// Names of the settings that hold for as long as a server runs: how many there are of everything is decided at its start.
+pub const FIXED: [&str; 10] = [
+    "max-connections",
+    "max-connections-per-client",
+    "max-waiting",
+    "seat-wait",
+    "stack-size",
+    "max-stand-ins",
+    "max-in-flight",
+    "max-queued",
+    "max-buffered",
+    "max-memory",
+];
+
 impl Default for Config {
     fn default() -> Self {
         Config {

@@ -18,7 +18,7 @@ impl Connection {
         if !self.wire.stream.is_tls() {
             return Ok(());
         }
-        let config = &self.shared.config;
+        let config = &self.policy.config;
         self.wire.enter(Phase::Handshake, config.handshake_timeout);
         match self.wire.stream.handshake() {
             Ok(info) => {

@@ -217,7 +217,7 @@ fn last_words(shared: &Shared, peer: Option<SocketAddr>, secure: bool, refusal: 
     exchange.request.secure = secure;
     exchange.refusal = Some(refusal);
     let mut response = Response::problem(refusal.status);
-    shared.seal(&exchange, &mut response);
+    shared.policy().seal(&exchange, &mut response);
     let mut words = Vec::new();
     let text = response.body().bytes().unwrap_or_default();
     encode::head(

@@ -64,7 +64,7 @@ impl Relief {
         let helps = self.held() >= limit / 4;
         shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step >= Step::Sweep {
-            shared.guards.sweep(now);
+            shared.policy().guards.sweep(now);
         }
         if step >= Step::CloseIdle && helps {
             for view in shared.board.views().filter(|view| view.phase == Phase::Idle) {

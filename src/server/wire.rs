@@ -29,15 +29,23 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
-        Wire {
+        let mut wire = Wire {
             stream,
             occupant: Arc::new(occupant),
             clock,
-            write_timeout: config.write_timeout,
-            min_rate: config.min_rate,
+            write_timeout: Duration::ZERO,
+            min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
-        }
+        };
+        wire.obey(config);
+        wire
+    }
+
+    /// From the next answer on its client may read as slowly as `config` permits.
+    pub(super) fn obey(&mut self, config: &Config) {
+        self.write_timeout = config.write_timeout;
+        self.min_rate = config.min_rate;
     }
 
     /// Begins `phase` now, to be over in `span`.
