@@ -46,12 +46,17 @@ impl fmt::Display for Error {
             Error::Address { given, problem } => write!(f, "bad address '{given}': {problem}"),
             Error::Bind { address, source } => {
                 write!(f, "cannot listen on {address}: ")?;
+                let is_port = !address.starts_with("unix:");
                 match source.kind() {
-                    io::ErrorKind::AddrInUse => {
+                    io::ErrorKind::AddrInUse if is_port => {
                         f.write_str("another program has that port; stop it, or choose another with --bind HOST:PORT")
                     }
-                    io::ErrorKind::PermissionDenied => f.write_str(
-                        "not permitted; ports below 1024 need a privilege, choose a higher one with --bind HOST:PORT",
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "another program listens there, or the file is no socket; choose another with --bind unix:PATH",
+                    ),
+                    io::ErrorKind::PermissionDenied if is_port => f.write_str(
+                        "not permitted; ports below 1024 need a privilege: choose a higher one with --bind HOST:PORT, \
+                         let systemd listen for you, or setcap cap_net_bind_service=+ep on the program",
                     ),
                     io::ErrorKind::AddrNotAvailable => f.write_str(
                         "this machine has no such address; use one of its own, 127.0.0.1, or 0.0.0.0 for all, with --bind",

@@ -12,9 +12,22 @@ pub(super) struct Secured {
     pub(super) provisional: bool,
 }
 
+impl Secured {
+    pub(super) fn replace(&self, (): ()) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+pub(super) fn settings(options: &Options) -> Result<(), Failure> {
+    load(options).map(drop)
+}
+
 pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
-    let Options { tls_cert, tls_key, tls_client_ca, tls_self_signed, redirect_http, .. } = options;
-    let files = tls_cert.is_some() || tls_key.is_some() || tls_client_ca.is_some();
+    let Options {
+        tls_cert, tls_key, tls_client_ca, tls_self_signed, redirect_http, tls_certificates, ..
+    } = options;
+    let files =
+        !tls_certificates.is_empty() || tls_cert.is_some() || tls_key.is_some() || tls_client_ca.is_some();
     if files || *tls_self_signed || redirect_http.is_some() {
         return Err(Failure::usage("this selvedge was built without TLS (the feature 'tls')"));
     }

@@ -61,6 +61,17 @@ where
     }
 }
 
+/// A handler whose kind is chosen while the program runs.
+impl Handler for Box<dyn Handler> {
+    fn handle(&self, request: &mut Request) -> Response {
+        (**self).handle(request)
+    }
+
+    fn plan(&self, request: &Request) -> Plan {
+        (**self).plan(request)
+    }
+}
+
 /// A handler that reads bodies itself, as they come: see [`Plan::streams`].
 ///
 /// ```

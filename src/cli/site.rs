@@ -1,0 +1,61 @@
+//! A directory that is served.
+
+use super::options::{Options, near};
+use super::verbs::VERBS;
+use super::{Failure, accounts};
+use crate::clock::Clock;
+use crate::guard::auth::BasicAuth;
+use crate::message::Request;
+use crate::service::Handler;
+use crate::sync::Arc;
+use std::path::Path;
+
+/// What answers with the files of the directory, and the guard that asks who is there, where not everybody is let in.
+pub(super) fn service(options: &Options, path: &Path) -> Result<(Option<BasicAuth>, impl Handler), Failure> {
+    let files = files(options, path)?;
+    let users = options.users.as_deref();
+    let guard = users.map(|users| {
+        let login = Arc::new(accounts::login(users)?);
+        Ok::<_, Failure>(BasicAuth::new(login, REALM, Clock::system())?)
+    });
+    Ok((guard.transpose()?, files))
+}
+
+/// What browsers show to who is asked for a password.
+const REALM: &str = "selvedge";
+
+/// What answers with the files of the directory.
+fn files(options: &Options, path: &Path) -> Result<impl Handler, Failure> {
+    exists(path)?;
+    // STAND-IN: `service::Files` takes its place, with these options:
+    let _ = (options.listing, options.follow_links, options.spa, &options.not_found);
+    let _ = (options.gzip, &options.cache_control);
+    let problem = "this build cannot serve directories yet; without PATH it serves the built-in application";
+    Err::<fn(&mut Request) -> &'static str, _>(Failure::start(problem))
+}
+
+/// Whether there is such a directory. A word that is none is perhaps a command with a slip in it.
+fn exists(path: &Path) -> Result<(), Failure> {
+    look(path).map_err(|problem| {
+        let word = path.to_str().filter(|word| !word.contains('/') && !path.exists());
+        match word.and_then(|word| near(word, VERBS.iter().map(|verb| verb.name))) {
+            Some(verb) => Failure::usage(format!("{problem}; a similar command is '{verb}'")),
+            None => Failure::start(problem),
+        }
+    })
+}
+
+/// Whether the directory is there and can be read, or what is in the way.
+pub(super) fn look(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_dir() => {
+            std::fs::read_dir(path).map(|_| ()).map_err(|error| format!("cannot read '{shown}': {error}"))
+        }
+        Ok(_) => Err(format!("'{shown}' is not a directory; name the one it is in")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(format!("no such directory '{shown}'"))
+        }
+        Err(error) => Err(format!("cannot look at '{shown}': {error}")),
+    }
+}
