@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 /// Every check.
 const CHECKS: &[fn(&Options) -> Vec<Finding>] =
-    &[file, variables, addresses, directory, users, logs, alert_command];
+    &[file, variables, addresses, certificates, directory, users, logs, alert_command];
 
 /// What a check has found: one line.
 pub(super) enum Finding {
@@ -77,6 +77,21 @@ fn addresses(options: &Options) -> Vec<Finding> {
         }
     });
     found.collect()
+}
+
+fn certificates(options: &Options) -> Vec<Finding> {
+    let files = options.tls_certificates.iter().flat_map(|(cert, key)| [("cert", cert), ("key", key)]);
+    let mut found: Vec<_> = files
+        .map(|(what, path)| match File::open(path) {
+            Ok(_) => Finding::Fine(format!("[[tls-certificate]] {what} {}", path.display())),
+            Err(error) => Finding::Error(format!("[[tls-certificate]] {what} {}: {error}", path.display())),
+        })
+        .collect();
+    // STAND-IN until there is TLS.
+    if !found.is_empty() {
+        found.push(Finding::Error("[[tls-certificate]]: this build has no TLS".into()));
+    }
+    found
 }
 
 fn directory(options: &Options) -> Vec<Finding> {

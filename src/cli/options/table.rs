@@ -234,12 +234,11 @@ fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
 }
 
 fn field_value(text: &str) -> Result<HeaderValue, String> {
-    text.parse().map_err(|_| "a character no field value can have; write visible ASCII".into())
+    text.parse().map_err(|_| "a character no field value can have; write printable ones".into())
 }
 
 fn show_value(value: &HeaderValue) -> String {
-    // It was read from text.
-    value.to_str().unwrap_or_default().to_owned()
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 fn field_name(text: &str) -> Result<HeaderName, String> {
