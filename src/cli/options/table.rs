@@ -142,11 +142,11 @@ options! {
         "listing", listing: Switch, "on|off",
             "List directories that have no index.html";
         "spa", spa: Switch, "on|off",
-            "Answer what is not there with /index.html";
+            "Send browsers /index.html for what is not there";
         "not-found", not_found: One { read: name, show: String::clone }.or_off(), "FILE|off",
             "Page in PATH for what is not there";
         "follow-links", follow_links: Switch, "on|off",
-            "Follow symbolic links that lead out of PATH";
+            "Follow symbolic links to what is below PATH";
         "gzip", gzip: Switch, "on|off",
             "Compress texts for clients that take it";
         "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",

@@ -190,11 +190,12 @@ fn rates_by_what_is_served() {
 /// Values of variables may stand in files, without the line end an editor leaves there.
 #[test]
 fn values_in_files() {
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+
     let file = scratch("value");
     let path = file.to_str().expect("UTF-8");
     let long = "1".repeat((64 << 10) + 1);
     let says_both = "SELVEDGE_MAX_BODY and SELVEDGE_MAX_BODY_FILE are both set";
-    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
     let rows: &[Row] = &[
         ("2MiB", &[("SELVEDGE_MAX_BODY_FILE", path)], Ok("max-body = \"2MiB\" # SELVEDGE_MAX_BODY_FILE")),
         ("2MiB\n", &[("SELVEDGE_MAX_BODY_FILE", path)], Ok("max-body = \"2MiB\" # ")),
