@@ -1,7 +1,11 @@
 //! The program as it is run: what it says, where, and with which exit code.
 #![cfg(feature = "cli")]
 
+mod commands;
+mod file;
 mod logs;
+mod options;
+mod reload;
 
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::config::{Config, SETTINGS};

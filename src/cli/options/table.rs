@@ -142,11 +142,11 @@ options! {
         "listing", listing: Switch, "on|off",
             "List directories that have no index.html";
         "spa", spa: Switch, "on|off",
-            "Answer what is not there with /index.html";
+            "Send browsers /index.html for what is not there";
         "not-found", not_found: One { read: name, show: String::clone }.or_off(), "FILE|off",
             "Page in PATH for what is not there";
         "follow-links", follow_links: Switch, "on|off",
-            "Follow symbolic links that lead out of PATH";
+            "Follow symbolic links to what is below PATH";
         "gzip", gzip: Switch, "on|off",
             "Compress texts for clients that take it";
         "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",
@@ -249,12 +249,11 @@ fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
 }
 
 fn field_value(text: &str) -> Result<HeaderValue, String> {
-    text.parse().map_err(|_| "a character no field value can have; write visible ASCII".into())
+    text.parse().map_err(|_| "a character no field value can have; write printable ones".into())
 }
 
 fn show_value(value: &HeaderValue) -> String {
-    // It was read from text.
-    value.to_str().unwrap_or_default().to_owned()
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 fn field_name(text: &str) -> Result<HeaderName, String> {
