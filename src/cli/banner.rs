@@ -27,7 +27,7 @@ pub(super) fn text(options: &Options, listening: &[Address], shortage: Option<St
         let shown = paint.url(&url(address));
         let _ = writeln!(text, "selvedge {} listening on {shown}", env!("CARGO_PKG_VERSION"));
         for (whom, at) in reached_at(address) {
-            let _ = writeln!(text, "  {whom}: {}", paint.url(&url(&Address::Tcp(at))));
+            let _ = writeln!(text, "  {whom}: {}", paint.url(&url(&address.at(at))));
         }
     }
     let _ = match &options.path {
@@ -42,11 +42,12 @@ pub(super) fn text(options: &Options, listening: &[Address], shortage: Option<St
         let _ = writeln!(text, "  {}", limits.join(", "));
     }
     text += "  change a limit with its flag: selvedge --help";
-    for address in listening.iter().filter(|address| !address.is_local()) {
+    let plain = |address: &&Address| matches!(address, Address::Tcp(_)) && options.redirect_http.is_none();
+    for address in listening.iter().filter(|address| !address.is_local()).filter(plain) {
         let _ = write!(
             text,
-            "\n{} other machines can reach {}, and nothing is encrypted; put a TLS gateway in front of it, \
-             or use --bind 127.0.0.1:PORT",
+            "\n{} other machines can reach {}, and nothing is encrypted; use --tls-cert and --tls-key, \
+             put a TLS gateway in front of it, or use --bind 127.0.0.1:PORT",
             paint.warning(),
             url(address)
         );
@@ -74,13 +75,13 @@ pub(super) fn value(config: &Config, name: &str) -> String {
 
 /// The address in one line, to click on if it is one of the web.
 fn url(address: &Address) -> String {
-    let slash = if matches!(address, Address::Tcp(_)) { "/" } else { "" };
+    let slash = if address.tcp().is_some() { "/" } else { "" };
     Escaped(&format!("{address}{slash}")).to_string()
 }
 
 /// Where a server that listens on all addresses of the machine is reached, and by whom: nobody can click on 0.0.0.0.
 fn reached_at(address: &Address) -> Vec<(&'static str, SocketAddr)> {
-    let Address::Tcp(all) = address else { return Vec::new() };
+    let Some(all) = address.tcp() else { return Vec::new() };
     if !all.ip().is_unspecified() {
         return Vec::new();
     }

@@ -8,6 +8,8 @@ use super::options::Options;
 use crate::guard::auth::Accounts;
 use crate::monitor::Outlet;
 use crate::record::Escaped;
+#[cfg(feature = "tls-rustls")]
+use crate::record::Utc;
 use rustix::fs::{Access, access};
 use std::fmt;
 use std::fs::File;
@@ -16,9 +18,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Days before a certificate's end that its operator had better renew it.
+#[cfg(feature = "tls-rustls")]
+const SOON: u64 = 21;
+
 /// Every check.
 const CHECKS: &[fn(&Options) -> Vec<Finding>] =
-    &[file, variables, addresses, socket_owner, directory, users, logs, alert_command];
+    &[file, variables, addresses, socket_owner, directory, users, logs, alert_command, tls];
 
 /// What a check has found: one line.
 pub(super) enum Finding {
@@ -131,6 +137,40 @@ fn alert_command(options: &Options) -> Vec<Finding> {
     } else {
         Finding::Error(format!("--alert-command {shown}: no such program, or not executable"))
     }]
+}
+
+/// The certificates can be used, and for how long.
+#[cfg(feature = "tls-rustls")]
+fn tls(options: &Options) -> Vec<Finding> {
+    let settings = match super::tls::settings(options) {
+        Ok(Some(settings)) => settings,
+        Ok(None) => return Vec::new(),
+        Err(failure) => return failure.messages.into_iter().map(Finding::Error).collect(),
+    };
+    match crate::net::Tls::load(settings) {
+        Err(problem) => vec![Finding::Error(problem.to_string())],
+        Ok(tls) => tls.identities().into_iter().flat_map(certificate).collect(),
+    }
+}
+
+#[cfg(feature = "tls-rustls")]
+fn certificate(validity: crate::net::Validity) -> Vec<Finding> {
+    let days = validity.left.as_secs() / (24 * 60 * 60);
+    let (file, names) = (validity.file.display(), validity.names.join(", "));
+    let text = format!("certificate {file} for {names}, until {} ({days} days)", Utc(validity.not_after));
+    let soon = days < SOON;
+    let found = if soon { Finding::Warning(text + ": renew it") } else { Finding::Fine(text) };
+    [found].into_iter().chain(validity.warnings.into_iter().map(Finding::Warning)).collect()
+}
+
+#[cfg(not(feature = "tls-rustls"))]
+fn tls(options: &Options) -> Vec<Finding> {
+    super::tls::load(options)
+        .err()
+        .into_iter()
+        .flat_map(|failure| failure.messages)
+        .map(Finding::Error)
+        .collect()
 }
 
 /// A warning about secrets in a file that others can read.

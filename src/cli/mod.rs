@@ -20,25 +20,32 @@ mod print_config;
 mod probe;
 mod reload;
 mod sandbox;
+#[cfg(feature = "self-signed")]
+mod self_signed;
+mod serving;
 mod signals;
 mod site;
 mod supervisor;
+#[cfg(feature = "tls-rustls")]
+mod tls;
+#[cfg(not(feature = "tls-rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod verbs;
 
 use self::command::Call;
+use self::listeners::Listeners;
 use self::log::Logs;
 use self::options::{Environment, Options};
 use self::reload::Reload;
 use self::sandbox::Grants;
+use self::serving::Serving;
+use self::signals::Wish;
 use self::supervisor::Supervisor;
 use self::verbs::Run;
-use crate::config::Config;
 use crate::error::Error;
 use crate::monitor::AlertCommand;
-use crate::net::Listener;
 use crate::record::Escaped;
-use crate::server::{Builder, Server};
-use crate::service::Handler;
 use ::log::{info, warn};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -90,7 +97,7 @@ fn serve() -> Result<ExitCode, Failure> {
 /// What has to be there before the sandbox.
 struct Outside {
     supervisor: Result<Supervisor, String>,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     alert_command: Option<AlertCommand>,
 }
 
@@ -98,9 +105,10 @@ impl Outside {
     fn of(options: &Options) -> Result<Self, Failure> {
         // A slip in the name of a command is not to be taken for a port that is in use.
         options.path.as_deref().map_or(Ok(()), site::exists)?;
+        log::can_open(options)?;
         descriptors::keep_to_ourselves();
         let supervisor = Supervisor::from_environment();
-        let listeners = listeners::open(options)?;
+        let listeners = Listeners::open(options)?;
         let alert_command = options.alert_command.clone().map(AlertCommand::new);
         let alert_command = alert_command.transpose().map_err(Error::Threads)?;
         Ok(Outside { supervisor, listeners, alert_command })
@@ -109,7 +117,7 @@ impl Outside {
 
 fn serve_logged(
     options: &Options,
-    reload: Reload,
+    mut reload: Reload,
     outside: Outside,
     sandbox: &str,
     logs: &Logs,
@@ -128,46 +136,35 @@ fn serve_logged(
         warn!("{left}");
     }
     // Listened for before there is a server, so that a signal during the start is not lost.
-    let signals = signals::listen(logs.clone(), alert_command.clone(), reload, supervisor.clone())?;
+    let signals = signals::listen(logs.clone(), alert_command.clone())?;
     let shortage = descriptors::raise(config);
-    let mut builder = listeners
-        .into_iter()
-        .fold(Server::builder(), Builder::listener)
-        .security_headers(options.security_headers());
-    if let Some(log) = logs.access.clone() {
-        builder = builder.access_log(log);
-    }
-    if let Some(command) = alert_command.clone() {
-        builder = builder.alert_sink(command);
-    }
-    let (server, demo) = match &options.path {
-        Some(path) => (site::start(options, path, builder)?, None),
-        None => accounts::start(options, builder)?,
-    };
-    info!("sandbox: {sandbox}");
-    logs.say(&banner::text(options, server.addresses(), shortage));
+    let (serving, lines) = Serving::start(options, listeners, logs, alert_command.as_ref())?;
+    logs.say(&banner::text(options, serving.server.addresses(), shortage));
     // Not into the log: that is kept.
-    if let Some(line) = demo {
+    for line in lines {
         logs.say(&line);
     }
 
-    supervisor.watch(server.monitor().clone()).map_err(Error::Threads)?;
-    supervisor.ready(banner::status(server.addresses()));
-    let reason = signals.wait();
-    let at_most = banner::value(config, "drain-timeout");
-    supervisor.stopping(&format!("{reason}: finishing requests for at most {at_most}"), config.drain_timeout);
-    info!("{reason}: finishing requests for at most {at_most}");
-    let report = server.shutdown(config.drain_timeout);
+    info!("sandbox: {sandbox}");
+    supervisor.watch(serving.server.monitor().clone()).map_err(Error::Threads)?;
+    let status = banner::status(serving.server.addresses());
+    supervisor.ready(&status);
+    let reason = loop {
+        match signals.wait() {
+            Wish::Reload => supervisor.reloading(&status, || reload.again(&serving)),
+            Wish::End(reason) => break reason,
+        }
+    };
+    let patience = reload.current().config.drain_timeout;
+    let what = format!("{reason}: finishing requests for at most {patience:?}");
+    supervisor.stopping(&what, patience);
+    info!("{what}");
+    let report = serving.server.shutdown(patience);
     info!("{report}");
     if let Some(command) = alert_command {
         command.end();
     }
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
-}
-
-/// Serves behind the limits of `config`.
-fn start(config: &Config, builder: Builder, handler: impl Handler) -> Result<Server, Error> {
-    builder.config(config.clone()).serve(handler)
 }
 
 /// Why the program ends before it has served: lines for the operator, and the exit code.

@@ -1,17 +1,25 @@
-//! SIGHUP: the file is read again. What is wrong in it changes nothing.
+//! SIGHUP: everything is read again, and takes effect without costing a connection. What is wrong changes nothing.
 
 use super::options::{Environment, Flags, Options, entry};
+use super::serving::Serving;
 use super::{Failure, START};
+use crate::config::FIXED;
 use log::{error, info, warn};
 
-/// What can change while the server runs, and how it takes effect. All else needs a restart.
-const LIVE: &[Live] =
-    &[Live { name: "log-level", take: |options| log::set_max_level(options.log_level.to_level_filter()) }];
-
-struct Live {
-    name: &'static str,
-    take: fn(&Options),
-}
+/// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
+const FIXED_TOO: [&str; 11] = [
+    "bind",
+    "unix-mode",
+    "unix-owner",
+    "redirect-http",
+    "tls-self-signed",
+    "insecure-cookies",
+    "log-file",
+    "log-format",
+    "access-log",
+    "alert-command",
+    "sandbox",
+];
 
 /// What is needed to read everything again.
 pub(super) struct Reload {
@@ -26,10 +34,24 @@ impl Reload {
         Reload { flags, environment, current }
     }
 
+    /// What is in effect.
+    pub(super) fn current(&self) -> &Options {
+        &self.current
+    }
+
     /// Reads everything again and applies it, or says why not.
-    pub(super) fn again(&mut self) {
-        match self.load() {
-            Ok(new) => self.current = apply(&self.current, &new),
+    pub(super) fn again(&mut self, serving: &Serving) {
+        let applied = self.load().and_then(|new| {
+            let next = takes(&self.current, &new);
+            serving.renew(&next)?;
+            Ok((new, next))
+        });
+        match applied {
+            Ok((new, next)) => {
+                log::set_max_level(next.log_level.to_level_filter());
+                report(&self.current, &new);
+                self.current = next;
+            }
             Err(failure) => {
                 failure.messages.iter().for_each(|message| error!("SIGHUP: nothing is changed: {message}"));
             }
@@ -46,24 +68,32 @@ impl Reload {
     }
 }
 
-/// Puts in effect what can be, and logs every change. Returns what is in effect then.
-fn apply(old: &Options, new: &Options) -> Options {
-    let mut current = old.clone();
+fn is_fixed(name: &str) -> bool {
+    FIXED.contains(&name) || FIXED_TOO.contains(&name)
+}
+
+/// The new options, but what cannot change as it was.
+fn takes(old: &Options, new: &Options) -> Options {
+    let mut next = new.clone();
+    for change in new.changes(old).iter().filter(|change| is_fixed(change.name)) {
+        // What was shown can be read.
+        let _ = entry(change.name).map(|entry| entry.set(&mut next, entry.show(old)));
+    }
+    next
+}
+
+/// Logs every change. The files that options name were read again too, whether their names have changed or not.
+fn report(old: &Options, new: &Options) {
     let changes = new.changes(old);
     if changes.is_empty() {
-        info!("SIGHUP: all options are as they were");
+        info!("SIGHUP: all options are as they were; the files they name were read again");
     }
     for change in changes {
         let (name, from, to) = (change.name, &change.from, &change.to);
-        match LIVE.iter().find(|live| live.name == name) {
-            Some(live) => {
-                (live.take)(new);
-                // What was shown can be read.
-                let _ = entry(name).map(|entry| entry.set(&mut current, entry.show(new)));
-                info!("SIGHUP: {name} is now {to}; it was {from}");
-            }
-            None => warn!("SIGHUP: {name} stays {from}; {to} takes effect with a restart"),
+        if is_fixed(name) {
+            warn!("SIGHUP: {name} stays {from}; {to} takes effect with a restart");
+        } else {
+            info!("SIGHUP: {name} is now {to}; it was {from}");
         }
     }
-    current
 }

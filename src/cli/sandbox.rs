@@ -7,6 +7,7 @@
 //! own.
 
 use super::Failure;
+use super::listeners::Listeners;
 use super::options::Options;
 use crate::monitor::Outlet;
 use crate::net::{Address, Listener};
@@ -61,7 +62,7 @@ enum Right {
 
 impl Grants {
     /// What serving with these options takes.
-    pub(super) fn of(options: &Options, listeners: &[Listener]) -> Self {
+    pub(super) fn of(options: &Options, listeners: &Listeners) -> Self {
         let mut grants = Grants { signals: options.alert_command.is_some(), ..Grants::default() };
         // The resources that are watched, and what spare descriptors are made of.
         grants.read("/proc/self");
@@ -82,8 +83,10 @@ impl Grants {
         for path in options.log_file.iter().chain(access_log) {
             grants.append_to(path);
         }
+        let Options { file, value_files, users, tls_cert, tls_key, tls_client_ca, .. } = options;
         let certificates = options.tls_certificates.iter().flat_map(|(certificate, key)| [certificate, key]);
-        for path in options.file.iter().chain(&options.users).chain(certificates) {
+        let certificates = certificates.chain(tls_cert).chain(tls_key).chain(tls_client_ca);
+        for path in file.iter().chain(value_files).chain(users).chain(certificates) {
             grants.read_replaceable(path);
         }
         if let Some(path) = &options.path {
@@ -96,7 +99,7 @@ impl Grants {
         if options.alert_command.is_some() {
             grants.exceptions.push("the thread that runs the alert command");
         }
-        for listener in listeners {
+        for listener in listeners.all() {
             grants.end(listener);
         }
         grants
@@ -131,7 +134,7 @@ impl Grants {
     fn end(&mut self, listener: &Listener) {
         match listener.address() {
             _ if listener.is_shared() => {}
-            Address::Tcp(address) => self.connect_to(address.port()),
+            Address::Tcp(address) | Address::Tls(address) => self.connect_to(address.port()),
             Address::Unix(path) => self.folders_of(path, Right::Remove),
         }
     }

@@ -4,8 +4,6 @@
 //! for them. SIGUSR1 opens the logs again, after they have been moved away. SIGHUP reads the options again.
 
 use super::log::Logs;
-use super::reload::Reload;
-use super::supervisor::Supervisor;
 use super::{CUT, Failure};
 use crate::error::Error;
 use crate::monitor::AlertCommand;
@@ -14,24 +12,31 @@ use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator;
 
-/// The wish to end, once it is there.
-pub(super) struct Signals(Receiver<&'static str>);
+/// Wishes that wait to be granted; more of them say nothing new.
+const WAITING: usize = 4;
+
+/// What signals ask of the program, in their order.
+pub(super) struct Signals(Receiver<Wish>);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To read the options again.
+    Reload,
+    /// To end; the name of who asks.
+    End(&'static str),
+}
 
 /// Starts to listen, for the `logs` too; an end at once ends the alert command.
-pub(super) fn listen(
-    logs: Logs,
-    alert_command: Option<AlertCommand>,
-    mut reload: Reload,
-    supervisor: Supervisor,
-) -> Result<Signals, Failure> {
+pub(super) fn listen(logs: Logs, alert_command: Option<AlertCommand>) -> Result<Signals, Failure> {
     let mut signals = iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         .map_err(|error| Failure::start(format!("cannot listen for signals: {error}")))?;
-    let (ask, asked) = bounded(1);
+    let (ask, asked) = bounded(WAITING);
     let mut draining = false;
     let listen = move || {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => supervisor.reloading(|| reload.again()),
+                SIGHUP => drop(ask.try_send(Wish::Reload)),
                 SIGUSR1 => {
                     logs.reopen();
                     info!("SIGUSR1: the log files are opened again");
@@ -45,7 +50,8 @@ pub(super) fn listen(
                         std::process::exit(CUT.into());
                     }
                     draining = true;
-                    let _ = ask.try_send(name);
+                    // There is room, but for reloads that are still to be granted: then it waits for one of them.
+                    let _ = ask.send(Wish::End(name));
                 }
             }
         }
@@ -55,8 +61,8 @@ pub(super) fn listen(
 }
 
 impl Signals {
-    /// Waits for the first signal that ends the program, and names it.
-    pub(super) fn wait(&self) -> &'static str {
-        self.0.recv().unwrap_or("the end of the signals thread")
+    /// Waits for the next wish.
+    pub(super) fn wait(&self) -> Wish {
+        self.0.recv().unwrap_or(Wish::End("the end of the signals thread"))
     }
 }

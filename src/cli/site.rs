@@ -6,26 +6,26 @@ use super::{Failure, accounts};
 use crate::clock::Clock;
 use crate::guard::auth::BasicAuth;
 use crate::message::Request;
-use crate::server::{Builder, Server};
 use crate::service::Handler;
 use crate::sync::Arc;
 use std::path::Path;
 
-/// Serves the directory: to everybody, or to those who have an account.
-pub(super) fn start(options: &Options, path: &Path, mut builder: Builder) -> Result<Server, Failure> {
-    if options.users.is_some() {
-        let (login, _) = accounts::login(options.users.as_deref())?;
-        builder = builder.guard(BasicAuth::new(Arc::new(login), REALM, Clock::system())?);
-    }
+/// What answers with the files of the directory, and the guard that asks who is there, where not everybody is let in.
+pub(super) fn service(options: &Options, path: &Path) -> Result<(Option<BasicAuth>, impl Handler), Failure> {
     let files = files(options, path)?;
-    Ok(super::start(&options.config, builder, files)?)
+    let users = options.users.as_deref();
+    let guard = users.map(|users| {
+        let login = Arc::new(accounts::login(users)?);
+        Ok::<_, Failure>(BasicAuth::new(login, REALM, Clock::system())?)
+    });
+    Ok((guard.transpose()?, files))
 }
 
 /// What browsers show to who is asked for a password.
 const REALM: &str = "selvedge";
 
 /// What answers with the files of the directory.
-pub(super) fn files(options: &Options, path: &Path) -> Result<impl Handler, Failure> {
+fn files(options: &Options, path: &Path) -> Result<impl Handler, Failure> {
     exists(path)?;
     // STAND-IN: `service::Files` takes its place, with these options:
     let _ = (options.listing, options.follow_links, options.spa, &options.not_found);

@@ -3,7 +3,7 @@
 
 use crate::clock::machine_micros;
 use crate::monitor::Monitor;
-use crate::sync::{Arc, Builder, Mutex, sleep};
+use crate::sync::{Arc, Builder, sleep};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -19,22 +19,14 @@ const STACK: usize = 128 << 10;
 
 /// The line to the service manager; nobody may be at its other end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Supervisor(Option<Arc<Line>>);
-
-#[derive(Debug)]
-struct Line {
-    socket: UnixDatagram,
-    /// What `systemctl status` shows while requests are served; nothing before and after that. Held while the manager is
-    /// told so, by the main thread and the one for signals.
-    serving: Mutex<Option<String>>,
-}
+pub(super) struct Supervisor(Option<Arc<UnixDatagram>>);
 
 impl Supervisor {
     /// Opens the line that `NOTIFY_SOCKET` names. From then on it does not matter which files can be reached.
     pub(super) fn from_environment() -> Result<Self, String> {
         let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(Supervisor::default()) };
         match open(&name) {
-            Ok(socket) => Ok(Supervisor(Some(Arc::new(Line { socket, serving: Mutex::default() })))),
+            Ok(socket) => Ok(Supervisor(Some(Arc::new(socket)))),
             Err(problem) => {
                 Err(format!("cannot reach the service manager at '{}': {problem}", name.display()))
             }
@@ -42,44 +34,34 @@ impl Supervisor {
     }
 
     /// Requests are served.
-    pub(super) fn ready(&self, status: String) {
-        let Some(line) = &self.0 else { return };
-        let mut serving = line.serving.lock();
-        line.tell(&format!("READY=1\nMAINPID={}\nSTATUS={status}", std::process::id()));
-        *serving = Some(status);
+    pub(super) fn ready(&self, status: &str) {
+        self.tell(&format!("READY=1\nMAINPID={}\nSTATUS={status}", std::process::id()));
     }
 
     /// Runs `reload`, which reads something again while requests are served.
-    pub(super) fn reloading(&self, reload: impl FnOnce()) {
-        let Some(line) = &self.0 else { return reload() };
-        // A manager that waits for the start or the end is not to be told of anything else.
-        let serving = line.serving.lock();
-        let Some(status) = &*serving else { return reload() };
-        line.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", machine_micros()));
+    pub(super) fn reloading(&self, status: &str, reload: impl FnOnce()) {
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", machine_micros()));
         reload();
-        line.tell(&format!("READY=1\nSTATUS={status}"));
+        self.tell(&format!("READY=1\nSTATUS={status}"));
     }
 
     /// The end has begun, and requests have `patience` to be finished.
     pub(super) fn stopping(&self, status: &str, patience: Duration) {
-        let Some(line) = &self.0 else { return };
         let micros = patience.saturating_add(AFTER_THE_DRAIN).as_micros();
-        *line.serving.lock() = None;
-        line.tell(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={micros}\nSTATUS={status}"));
+        self.tell(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={micros}\nSTATUS={status}"));
     }
 
     /// Tells again and again that all is well, if the manager wants to hear it, for as long as the threads live that
     /// nothing works without.
     pub(super) fn watch(&self, monitor: Monitor) -> io::Result<()> {
-        let (Some(line), Some(span)) = (self.0.clone(), watchdog_span()) else { return Ok(()) };
-        let watch = Watch { line, monitor, span };
+        let Some(span) = watchdog_span().filter(|_| self.0.is_some()) else { return Ok(()) };
+        let watch = Watch { supervisor: self.clone(), monitor, span };
         Builder::new().name("supervisor".into()).stack_size(STACK).spawn(move || watch.run()).map(drop)
     }
-}
 
-impl Line {
     fn tell(&self, lines: &str) {
-        if let Err(problem) = self.socket.send(lines.as_bytes()) {
+        let Some(socket) = &self.0 else { return };
+        if let Err(problem) = socket.send(lines.as_bytes()) {
             log::warn!("cannot tell the service manager: {problem}");
         }
     }
@@ -109,7 +91,7 @@ fn watchdog_span() -> Option<Duration> {
 }
 
 struct Watch {
-    line: Arc<Line>,
+    supervisor: Supervisor,
     monitor: Monitor,
     span: Duration,
 }
@@ -120,7 +102,7 @@ impl Watch {
         loop {
             let silent = self.silent();
             if silent.is_empty() {
-                self.line.tell("WATCHDOG=1");
+                self.supervisor.tell("WATCHDOG=1");
             } else if was_well {
                 let silent = silent.join(" and ");
                 log::error!(

@@ -27,6 +27,7 @@ use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Request, Response};
 use crate::service::Plan;
+use crate::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Filters requests and seals responses. Called by many threads at once.
@@ -74,6 +75,25 @@ pub trait Guard: Send + Sync + 'static {
     /// Throws away what is held for nobody any more. Called from time to time when memory is short.
     fn sweep(&self, now: Tick) {
         let _ = now;
+    }
+}
+
+/// Guards can be shared.
+impl<G: Guard + ?Sized> Guard for Arc<G> {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        (**self).admit(exchange)
+    }
+
+    fn may_wait(&self) -> bool {
+        (**self).may_wait()
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        (**self).seal(exchange, response);
+    }
+
+    fn sweep(&self, now: Tick) {
+        (**self).sweep(now);
     }
 }
 

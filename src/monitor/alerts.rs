@@ -7,7 +7,7 @@
 
 use super::hitters::{HitKind, Hitters};
 use crate::clock::{Clock, Tick};
-use crate::record::Utc;
+use crate::record::{Utc, push_json};
 use crate::sync::{Arc, AtomicU64, Builder, Ordering, Receiver, Sender, bounded};
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ const QUEUE: usize = 256;
 const STACK: usize = 256 << 10;
 
 /// Something to look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Alert {
     /// A client asks often: so many requests with this method and status in the last minute.
@@ -42,6 +42,13 @@ pub enum Alert {
         bytes: u64,
         /// Bytes it may have.
         limit: u64,
+    },
+    /// A certificate ends soon, or could not be read again.
+    Certificate {
+        /// When it was noticed.
+        at: SystemTime,
+        /// Which, and what to do.
+        problem: String,
     },
 }
 
@@ -125,6 +132,13 @@ impl Alert {
                 "{{\"alert\":\"memory\",\"time\":\"{}\",\"bytes\":{bytes},\"limit\":{limit}}}",
                 Utc(*at)
             ),
+            Alert::Certificate { at, problem } => {
+                let mut json = format!("{{\"alert\":\"certificate\",\"time\":\"{}\",\"problem\":", Utc(*at))
+                    .into_bytes();
+                push_json(&mut json, problem.as_bytes());
+                json.push(b'}');
+                String::from_utf8_lossy(&json).into_owned()
+            }
         }
     }
 }
@@ -139,6 +153,7 @@ impl fmt::Display for Alert {
             Alert::Memory { bytes, limit, .. } => {
                 write!(f, "alert: {} MiB of memory, and {} MiB are permitted", bytes >> 20, limit >> 20)
             }
+            Alert::Certificate { problem, .. } => write!(f, "alert: {problem}"),
         }
     }
 }

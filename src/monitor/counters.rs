@@ -40,6 +40,8 @@ struct State {
     panics: AtomicU64,
     /// Written by workers whose seat was taken back.
     evicted: AtomicU64,
+    /// TLS connections that were reset because there was no time to tell them why.
+    resets: AtomicU64,
     /// Set by the thread that watches memory, read by the acceptor.
     refusing: AtomicBool,
     /// What the process has, written by the thread that samples it; zero before the first sample.
@@ -65,6 +67,8 @@ pub struct Counters {
     pub panics: u64,
     /// Connections whose seat was taken back.
     pub evicted: u64,
+    /// Connections over TLS that were refused with a reset: too many were being told why at once.
+    pub resets: u64,
 }
 
 /// One active connection, counted for as long as this lives.
@@ -102,7 +106,8 @@ impl Monitor {
 
     /// The counts now.
     pub fn counters(&self) -> Counters {
-        let State { active, accepted, accept_errors, requests, refused, panics, evicted, .. } = &*self.state;
+        let State { active, accepted, accept_errors, requests, refused, panics, evicted, resets, .. } =
+            &*self.state;
         Counters {
             active_connections: active.load(Ordering::Relaxed),
             accepted: accepted.load(Ordering::Relaxed),
@@ -111,6 +116,7 @@ impl Monitor {
             refused: refused.load(Ordering::Relaxed),
             panics: panics.load(Ordering::Relaxed),
             evicted: evicted.load(Ordering::Relaxed),
+            resets: resets.load(Ordering::Relaxed),
         }
     }
 
@@ -158,6 +164,10 @@ impl Monitor {
 
     pub(crate) fn note_refusal(&self) {
         self.state.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_reset(&self) {
+        self.state.resets.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn note_panic(&self) {

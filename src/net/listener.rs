@@ -1,9 +1,9 @@
 //! Addresses, and what listens on them.
 
-use super::Stream;
 #[cfg(feature = "inherit")]
 use super::inherited::{self, Ringer, Sharing};
 use super::socket_file::{self, SocketFile};
+use super::{Stream, Tls};
 use crate::error::Error;
 use socket2::SockRef;
 use std::fmt;
@@ -30,6 +30,8 @@ const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub enum Address {
     /// A TCP port.
     Tcp(SocketAddr),
+    /// A TCP port where TLS is spoken.
+    Tls(SocketAddr),
     /// A Unix socket's path. An abstract name, which only a passed socket has here, begins with `@`.
     Unix(PathBuf),
 }
@@ -40,6 +42,8 @@ pub struct Listener {
     socket: Socket,
     address: Address,
     holder: Holder,
+    /// Spoken with who comes by TCP.
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -71,10 +75,21 @@ pub(crate) enum Waker {
 impl Address {
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
+        self.tcp().is_none_or(|address| address.ip().to_canonical().is_loopback())
+    }
+
+    /// Its address and port, if it is a TCP port.
+    pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
-            Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Address::Unix(_) => true,
+            Address::Tcp(address) | Address::Tls(address) => Some(*address),
+            Address::Unix(_) => None,
         }
+    }
+
+    /// The same, at another place.
+    #[cfg(feature = "cli")]
+    pub(crate) fn at(&self, place: SocketAddr) -> Self {
+        if let Address::Tls(_) = self { Address::Tls(place) } else { Address::Tcp(place) }
     }
 }
 
@@ -82,6 +97,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => write!(f, "http://{address}"),
+            Address::Tls(address) => write!(f, "https://{address}"),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -91,7 +107,7 @@ impl Waker {
     pub(crate) fn wake(&self) {
         // If nobody can be reached, nobody is blocked there either.
         match self {
-            Waker::Connect(Address::Tcp(address)) => {
+            Waker::Connect(Address::Tcp(address) | Address::Tls(address)) => {
                 let ip = match address.ip() {
                     IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
                     IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -137,6 +153,24 @@ impl Listener {
         let failed = |source| Error::Bind { address: "an inherited socket".into(), source };
         SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;
         Listener::of_tcp(listener, Holder::Us).map_err(failed)
+    }
+
+    /// The same listener, speaking TLS with who comes by TCP. Unix sockets stay plain: what is on them does not leave the
+    /// machine.
+    #[cfg(feature = "tls-rustls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: &Tls) -> Self {
+        if let Some(address) = self.address.tcp() {
+            self.address = Address::Tls(address);
+            self.tls = Some(tls.clone());
+        }
+        self
+    }
+
+    /// What is spoken with who comes by TCP.
+    #[cfg(feature = "tls-rustls")]
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Where it listens; with the port it was given, if it asked for any.
@@ -196,7 +230,11 @@ impl Listener {
                     stream.set_nodelay(true)?;
                     stream.set_nonblocking(false)?;
                 }
-                Ok((stream.into(), Some(peer)))
+                let stream = match &self.tls {
+                    Some(tls) => tls.stream(stream),
+                    None => stream.into(),
+                };
+                Ok((stream, Some(peer)))
             }
             Socket::Unix(listener) => {
                 let stream = listener.accept()?.0;
@@ -234,7 +272,8 @@ impl Listener {
     fn bind_unix(path: &Path, file: &SocketFile) -> Result<Self, Error> {
         let socket = socket_file::listen(path, file)
             .map_err(|source| Error::Bind { address: path.display().to_string(), source })?;
-        Ok(Listener { socket: Socket::Unix(socket), address: Address::Unix(path.into()), holder: Holder::Us })
+        let address = Address::Unix(path.into());
+        Ok(Listener { socket: Socket::Unix(socket), address, holder: Holder::Us, tls: None })
     }
 
     /// A listener over a TCP socket that listens, with the options that its connections get from it.
@@ -244,7 +283,7 @@ impl Listener {
         socket.set_tcp_nodelay(true)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-        Ok(Listener { socket: Socket::Tcp(listener), address, holder })
+        Ok(Listener { socket: Socket::Tcp(listener), address, holder, tls: None })
     }
 
     #[cfg(not(feature = "inherit"))]
@@ -273,14 +312,14 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let address = Address::Unix(inherited::name(&local));
-        Ok(Listener { socket: Socket::Unix(socket.into()), address, holder })
+        Ok(Listener { socket: Socket::Unix(socket.into()), address, holder, tls: None })
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         match (&self.holder, &self.socket, &self.address) {
-            (Holder::Us, _, Address::Tcp(_)) => {}
+            (Holder::Us, _, Address::Tcp(_) | Address::Tls(_)) => {}
             (Holder::Us, _, Address::Unix(path)) => {
                 let _ = std::fs::remove_file(path);
             }

@@ -5,10 +5,19 @@ mod inherited;
 mod listener;
 mod socket_file;
 mod stream;
+#[cfg(feature = "tls-rustls")]
+mod tls;
+#[cfg(not(feature = "tls-rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 #[cfg(feature = "inherit")]
 pub use inherited::{Passed, passed, passed_to};
 pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
 pub use socket_file::SocketFile;
-pub use stream::Stream;
+pub use stream::{HandshakeError, Stream};
+#[cfg(not(feature = "tls-rustls"))]
+pub(crate) use tls::Tls;
+#[cfg(feature = "tls-rustls")]
+pub use tls::{CertificateFiles, Profile, Tls, TlsSettings, Validity};

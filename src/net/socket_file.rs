@@ -65,7 +65,7 @@ fn explain(problem: &io::Error) -> io::Error {
             "another program listens there, or it is no socket; stop it, or choose another path with --bind unix:PATH",
         ),
         ErrorKind::PermissionDenied => io::Error::other(
-            "no file can be made there: permission denied; choose another path with --bind unix:PATH",
+            "Permission denied to make a file there; choose another path with --bind unix:PATH",
         ),
         _ => io::Error::new(problem.kind(), problem.to_string()),
     }

@@ -29,15 +29,23 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
-        Wire {
+        let mut wire = Wire {
             stream,
             occupant: Arc::new(occupant),
             clock,
-            write_timeout: config.write_timeout,
-            min_rate: config.min_rate,
+            write_timeout: Duration::ZERO,
+            min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
-        }
+        };
+        wire.obey(config);
+        wire
+    }
+
+    /// From the next answer on its client may read as slowly as `config` permits.
+    pub(super) fn obey(&mut self, config: &Config) {
+        self.write_timeout = config.write_timeout;
+        self.min_rate = config.min_rate;
     }
 
     /// Begins `phase` now, to be over in `span`.
@@ -49,7 +57,13 @@ impl Wire {
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
     pub(super) fn receive(&mut self, room: &mut [u8]) -> Result<usize, CloseReason> {
-        retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)
+        match retry(|| self.stream.read(room)) {
+            // TLS tells an end that the client wished from one it did not: this was ours.
+            Err(problem) if problem.kind() == ErrorKind::UnexpectedEof && self.occupant.claim().is_some() => {
+                Ok(0)
+            }
+            read => read.map_err(|_| CloseReason::Broken),
+        }
     }
 
     /// Tells the board that a body moves.

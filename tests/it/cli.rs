@@ -1,14 +1,18 @@
 //! The program as it is run: what it says, where, and with which exit code.
 #![cfg(feature = "cli")]
 
-mod files;
+mod commands;
+mod file;
 #[cfg(target_os = "linux")]
 mod inherited;
 mod logs;
+mod options;
 mod probe;
+mod reload;
 mod restart;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod socket_files;
 #[cfg(target_os = "linux")]
 mod supervisor;
 
@@ -281,7 +285,7 @@ fn other_signals_are_survived_and_logged_twice() {
     let log = std::fs::read_to_string(&path).expect("it was written");
     assert!(log.starts_with("before\n") && log.contains(&seen), "{log}");
     let fields: Vec<_> = seen.split_whitespace().take(3).collect();
-    let [moment, "signals", "INFO"] = fields[..] else { panic!("{seen}") };
+    let [moment, "main", "INFO"] = fields[..] else { panic!("{seen}") };
     let shape: String = moment.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     assert_eq!(shape, "0000-00-00T00:00:00.000Z");
     let _ = std::fs::remove_file(path);

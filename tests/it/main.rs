@@ -22,6 +22,7 @@ mod in_flight;
 mod monitor;
 mod passed;
 mod record;
+mod renew;
 mod settings;
 mod streaming;
 mod support;

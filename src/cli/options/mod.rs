@@ -47,8 +47,18 @@ pub(super) struct Options {
     pub(super) unix_mode: u32,
     /// Its owner, if it is another than who runs the program.
     pub(super) unix_owner: Option<Owner>,
-    /// Certificates and their keys, by the names they are for.
+    /// The server's certificate and its key.
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    /// More certificates and their keys, by the names they are for.
     pub(super) tls_certificates: Vec<(PathBuf, PathBuf)>,
+    /// Authorities of clients' certificates.
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// Whether TLS 1.3 alone is spoken.
+    pub(super) tls_modern: bool,
+    pub(super) tls_self_signed: bool,
+    /// Where plain HTTP is sent to HTTPS.
+    pub(super) redirect_http: Option<String>,
     /// Fields that are added to the standing ones.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Standing fields that are left out.
@@ -67,6 +77,8 @@ pub(super) struct Options {
 
     /// The file they were read from, if there is one.
     pub(super) file: Option<PathBuf>,
+    /// Files in which the values of variables stand.
+    pub(super) value_files: Vec<PathBuf>,
     /// Who has said what; what nobody has said is the default.
     origins: BTreeMap<&'static str, Origin>,
     /// What looks like options in the environment and is none, with what it may have been meant to be.
@@ -91,7 +103,13 @@ impl Default for Options {
             cache_control: None,
             unix_mode: SocketFile::default().mode,
             unix_owner: None,
+            tls_cert: None,
+            tls_key: None,
             tls_certificates: Vec::new(),
+            tls_client_ca: None,
+            tls_modern: false,
+            tls_self_signed: false,
+            redirect_http: None,
             headers: Vec::new(),
             no_headers: Vec::new(),
             users: None,
@@ -103,6 +121,7 @@ impl Default for Options {
             alert_command: None,
             sandbox: Mode::Auto,
             file: None,
+            value_files: Vec::new(),
             origins: BTreeMap::new(),
             unknown: Vec::new(),
         }

@@ -144,11 +144,11 @@ options! {
         "listing", listing: Switch, "on|off",
             "List directories that have no index.html";
         "spa", spa: Switch, "on|off",
-            "Answer what is not there with /index.html";
+            "Send browsers /index.html for what is not there";
         "not-found", not_found: One { read: name, show: String::clone }.or_off(), "FILE|off",
             "Page in PATH for what is not there";
         "follow-links", follow_links: Switch, "on|off",
-            "Follow symbolic links that lead out of PATH";
+            "Follow symbolic links to what is below PATH";
         "gzip", gzip: Switch, "on|off",
             "Compress texts for clients that take it";
         "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",
@@ -163,8 +163,20 @@ options! {
             "Whose its file is: USER, USER:GROUP or :GROUP";
     }
     "TLS" {
+        "tls-cert", tls_cert: file(), "FILE|off",
+            "Certificate and chain in PEM; with it HTTPS is spoken";
+        "tls-key", tls_key: file(), "FILE|off",
+            "The certificate's private key in PEM";
         "tls-certificate", tls_certificates: PathPairs(&["cert", "key"]), "",
             "A certificate and its key, chosen by the name the client asks for";
+        "tls-client-ca", tls_client_ca: file(), "FILE|off",
+            "Authorities in PEM; clients need a certificate of theirs";
+        "tls-profile", tls_modern: Word { what: "profile", words: PROFILES }, "PROFILE",
+            "TLS 1.3 and 1.2: intermediate; 1.3 alone: modern";
+        "tls-self-signed", tls_self_signed: Switch, "on|off",
+            "A certificate made up at the start, for development";
+        "redirect-http", redirect_http: One { read: address, show: String::clone }.or_off(), "ADDR|off",
+            "Listen there for plain HTTP and send it to HTTPS";
     }
     "Clients and fields" {
         "allow-host", config.allow_hosts: One { read: host, show: String::clone }.each(), "NAME",
@@ -201,6 +213,9 @@ options! {
             "Open nothing but what is needed (Landlock); auto: if possible";
     }
 }
+
+/// Whether it is the modern one.
+const PROFILES: &[(&str, bool)] = &[("intermediate", false), ("modern", true)];
 
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
@@ -244,12 +259,11 @@ fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
 }
 
 fn field_value(text: &str) -> Result<HeaderValue, String> {
-    text.parse().map_err(|_| "a character no field value can have; write visible ASCII".into())
+    text.parse().map_err(|_| "a character no field value can have; write printable ones".into())
 }
 
 fn show_value(value: &HeaderValue) -> String {
-    // It was read from text.
-    value.to_str().unwrap_or_default().to_owned()
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 fn field_name(text: &str) -> Result<HeaderName, String> {

@@ -10,9 +10,10 @@ const ANY: [&str; 2] = ["--bind", "127.0.0.1:0"];
 
 /// Whether the kernel has what it takes; what the program says of it.
 fn report(arguments: &[&str]) -> (Serving, String) {
-    let (serving, seen) = begin(program(&ANY).args(arguments));
-    let line = seen.lines().find_map(|line| line.split_once("sandbox: ")).expect("it says so").1.to_owned();
-    (serving, line)
+    let (mut serving, _) = begin(program(&ANY).args(arguments));
+    let line = serving.read_to("sandbox: ");
+    let (_, report) = line.trim_end().split_once("sandbox: ").expect("it was found there");
+    (serving, report.to_owned())
 }
 
 fn has_landlock() -> bool {

@@ -76,7 +76,6 @@ fn start_reload_and_end() {
         );
         // Who ends is not told of anything else.
         serving.signal(Signal::HUP);
-        serving.read_to("SIGHUP");
         (&stream).write_all(b"{}").expect("it reads");
         (&stream).read_to_end(&mut Vec::new()).expect("it answers");
         drop(stream);

@@ -1,0 +1,38 @@
+//! What the options say about TLS, where it is not compiled in: nothing can be made of it.
+
+use super::Failure;
+use super::options::Options;
+use crate::net::{Listener, Tls};
+
+#[derive(Default)]
+pub(super) struct Secured {
+    pub(super) tls: Option<Tls>,
+    pub(super) line: Option<String>,
+    pub(super) provisional: bool,
+}
+
+impl Secured {
+    pub(super) fn replace(&self, (): ()) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+pub(super) fn settings(options: &Options) -> Result<(), Failure> {
+    load(options).map(drop)
+}
+
+pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
+    let Options {
+        tls_cert, tls_key, tls_client_ca, tls_self_signed, redirect_http, tls_certificates, ..
+    } = options;
+    let files =
+        !tls_certificates.is_empty() || tls_cert.is_some() || tls_key.is_some() || tls_client_ca.is_some();
+    if files || *tls_self_signed || redirect_http.is_some() {
+        return Err(Failure::usage("this selvedge was built without TLS (the feature 'tls')"));
+    }
+    Ok(Secured::default())
+}
+
+pub(super) fn over(listener: Listener, _: Option<&Tls>) -> Listener {
+    listener
+}
