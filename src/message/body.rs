@@ -30,9 +30,28 @@ pub(crate) enum Content {
         offset: u64,
         len: u64,
     },
+    Parts {
+        file: File,
+        parts: Vec<Part>,
+        len: u64,
+    },
     Reader {
         reader: Box<dyn Read + Send>,
         len: Option<u64>,
+    },
+}
+
+/// A part of a body that is made of bytes and of ranges of one file: see [`Body::parts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// These bytes.
+    Bytes(Bytes),
+    /// `len` bytes of the file, from `offset` on.
+    File {
+        /// Where in the file they begin.
+        offset: u64,
+        /// How many they are.
+        len: u64,
     },
 }
 
@@ -55,6 +74,22 @@ impl Body {
         Body(Content::File { file, offset, len })
     }
 
+    /// Bytes and ranges of `file` in turn, as of `multipart/byteranges` (RFC 9110 §14.6). The ranges are sent as those of
+    /// [`file_range`](Body::file_range) are.
+    ///
+    /// ```
+    /// use selvedge::{Body, Part};
+    ///
+    /// let file = std::fs::File::open("Cargo.toml")?;
+    /// let parts = vec![Part::Bytes("the first line: ".into()), Part::File { offset: 0, len: 9 }];
+    /// assert_eq!(Body::parts(file, parts).len(), Some(25));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn parts(file: File, parts: Vec<Part>) -> Self {
+        let len = parts.iter().fold(0, |len: u64, part| len.saturating_add(part.len()));
+        Body(Content::Parts { file, parts, len })
+    }
+
     /// Whatever `reader` gives until it ends, sent as it comes: chunked (RFC 9112 §7.1), or until the connection closes
     /// for a client of HTTP/1.0. It is read by the connection's thread after the handler has returned; an error ends the
     /// connection without the last chunk, so that the client knows.
@@ -73,7 +108,7 @@ impl Body {
             Content::Empty => Some(0),
             Content::Problem => None,
             Content::Bytes(bytes) => Some(bytes.len() as u64),
-            Content::File { len, .. } => Some(*len),
+            Content::File { len, .. } | Content::Parts { len, .. } => Some(*len),
             Content::Reader { len, .. } => *len,
         }
     }
@@ -105,6 +140,16 @@ impl Body {
     }
 }
 
+impl Part {
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Part::Bytes(bytes) => bytes.len() as u64,
+            Part::File { len, .. } => *len,
+        }
+    }
+}
+
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -112,6 +157,7 @@ impl std::fmt::Debug for Content {
             Content::Problem => f.write_str("Problem"),
             Content::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Content::File { offset, len, .. } => write!(f, "File({offset}+{len})"),
+            Content::Parts { parts, len, .. } => write!(f, "Parts({} of {len})", parts.len()),
             Content::Reader { len, .. } => write!(f, "Reader({len:?})"),
         }
     }

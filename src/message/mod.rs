@@ -6,8 +6,8 @@ mod problem;
 mod request;
 mod response;
 
-pub use body::Body;
 pub(crate) use body::Content;
+pub use body::{Body, Part};
 pub use client::ClientKey;
 pub(crate) use request::{Incoming, Source};
 pub use request::{Request, RequestId};

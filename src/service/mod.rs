@@ -4,6 +4,8 @@
 mod accounts;
 #[cfg(feature = "json")]
 pub mod article;
+#[cfg(feature = "files")]
+pub mod files;
 mod health;
 #[cfg(feature = "json")]
 mod json;
@@ -11,6 +13,8 @@ mod router;
 
 #[cfg(feature = "auth")]
 pub use accounts::with_accounts;
+#[cfg(feature = "files")]
+pub use files::Files;
 pub use health::{Health, Ready};
 #[cfg(feature = "json")]
 pub use json::{JsonError, check_json};
