@@ -64,6 +64,8 @@ impl Body {
     /// The whole of a file, from its beginning; on Linux it never passes through this process's memory.
     ///
     /// A file that is cut short while it is being sent ends the connection: the client sees that the body is incomplete.
+    /// What is on its way is the file's own memory, so whoever writes into the file changes what arrives: files are to be
+    /// replaced, by renaming another one, not overwritten.
     pub fn file(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Body::file_range(file, 0, len))

@@ -14,7 +14,11 @@ impl Kind {
     /// By what follows the last dot of the name. Text is taken to be UTF-8, and what nobody knows to be bytes.
     pub(super) fn of(path: &[u8]) -> Kind {
         let essence = extension(path).and_then(|extension| mime_guess::from_ext(extension).first_raw());
-        let essence = essence.unwrap_or("application/octet-stream");
+        let essence = match essence.unwrap_or("application/octet-stream") {
+            // RFC 9239 §6: one type for all scripts.
+            "application/javascript" => "text/javascript",
+            other => other,
+        };
         let value = match essence {
             // Those that are asked for most, ready-made.
             "text/html" => HeaderValue::from_static("text/html; charset=utf-8"),
@@ -57,8 +61,5 @@ fn is_text(essence: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+xml")
         || essence.ends_with("+json")
-        || matches!(
-            essence,
-            "application/json" | "application/javascript" | "application/xml" | "application/x-ndjson"
-        )
+        || matches!(essence, "application/json" | "application/xml" | "application/x-ndjson")
 }

@@ -77,6 +77,9 @@ impl Listing {
         while let Some(found) = directory.read() {
             let found = found?;
             let name = found.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
             if seen == MAX_ENTRIES {
                 listing.is_cut = true;
                 break;

@@ -54,8 +54,9 @@ impl Asset {
 
     /// Where a page `depth` directories below the root finds it, and in which version.
     fn url(&self, depth: usize) -> String {
-        let tag = self.validators().tag.map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-        let version: String = tag.chars().filter(char::is_ascii_alphanumeric).collect();
+        let tag = self.validators().tag;
+        let version: String =
+            tag.iter().flat_map(|tag| tag.as_str().chars()).filter(char::is_ascii_hexdigit).collect();
         format!("{}{}{}?v={version}", up(depth), &ASSETS[1..], self.name)
     }
 }
@@ -86,7 +87,7 @@ pub(super) fn render(below: &Below, listing: &Listing, order: Order) -> String {
     page.push_str("</tr></thead>\n<tbody>\n");
     if depth > 0 {
         page.push_str(
-            "<tr class=\"up\"><td class=\"name\"><a href=\"../\"><svg><use href=\"#up\"/></svg>\
+            "<tr class=\"up\"><td class=\"name\"><a href=\"../\"><svg aria-hidden=\"true\"><use href=\"#up\"/></svg>\
              <span>Parent folder</span></a></td><td class=\"size\"></td><td class=\"time\"></td></tr>\n",
         );
     }
@@ -101,7 +102,7 @@ pub(super) fn render(below: &Below, listing: &Listing, order: Order) -> String {
 
 fn push_breadcrumb(page: &mut String, below: &Below, depth: usize) {
     page.push_str("<nav aria-label=\"Path\"><ol>");
-    let home = "<svg><use href=\"#home\"/></svg><span>Home</span>";
+    let home = "<svg aria-hidden=\"true\"><use href=\"#home\"/></svg><span>Home</span>";
     for (at, name) in std::iter::once(None).chain(below.names().map(Some)).enumerate() {
         let label = name.map_or(home.into(), |name| format!("<bdi>{}</bdi>", escape_html(&show(name))));
         let _ = if at == depth {
@@ -142,7 +143,7 @@ fn push_row(page: &mut String, entry: &Entry) {
     let icon = if entry.is_directory { "folder" } else { icon(Kind::of(&entry.name).essence) };
     let _ = write!(
         page,
-        "<tr><td class=\"name\"><a href=\"{}{slash}\"><svg><use href=\"#{icon}\"/></svg>\
+        "<tr><td class=\"name\"><a href=\"{}{slash}\"><svg aria-hidden=\"true\"><use href=\"#{icon}\"/></svg>\
          <bdi>{}{slash}</bdi></a></td>",
         encode(&entry.name),
         escape_html(&entry.shown),

@@ -20,7 +20,8 @@ pub enum Selection {
 /// Reads the value of a Range field, for a representation of `len` bytes.
 ///
 /// Ignored, as RFC 9110 §14.2 permits, is a field that is of another unit or malformed, asks for more than
-/// [`MAX_RANGES`] ranges, or for more bytes in all than there are, which only ranges that overlap can.
+/// [`MAX_RANGES`] ranges, or for more bytes in all than there are, which only ranges that overlap can; and any field where
+/// there are no bytes.
 ///
 /// ```
 /// use selvedge::service::files::ranges::{Selection, select};
@@ -30,16 +31,13 @@ pub enum Selection {
 /// assert_eq!(select(b"bytes=0-99, 0-99", 100), Selection::Whole);
 /// ```
 pub fn select(value: &[u8], len: u64) -> Selection {
-    let Some(set) = byte_ranges(value) else { return Selection::Whole };
+    // Of nothing there is nothing to choose, and clients that always ask for a range do not expect to fail for it.
+    let Some(set) = byte_ranges(value).filter(|_| len > 0) else { return Selection::Whole };
     let mut ranges = Vec::new();
     let (mut asked, mut total) = (0, 0_u64);
     for spec in set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|spec| !spec.is_empty()) {
         asked += 1;
         let Some(spec) = Spec::parse(spec).filter(|_| asked <= MAX_RANGES) else { return Selection::Whole };
-        // A suffix of nothing is nothing, and has no place to be named by: the whole is the same.
-        if len == 0 && matches!(spec, Spec::Suffix(1..)) {
-            return Selection::Whole;
-        }
         if let Some(range) = spec.of(len) {
             total = total.saturating_add(range.end - range.start);
             ranges.push(range);
