@@ -38,6 +38,7 @@
 //! # Features
 //!
 //! - `cli` (default): the program `selvedge`.
+//! - `files`: directories, with ranges, preconditions, listings and compression.
 //! - `json`: JSON responses, and the built-in application.
 //! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
@@ -81,13 +82,15 @@ pub use config::Config;
 pub use error::{CloseReason, Error, Refusal};
 #[cfg(all(feature = "auth", not(loom)))]
 pub use guard::{Csrf, auth::BasicAuth, auth::BearerAuth, auth::TokenStore, session::Sessions};
+#[cfg(all(feature = "files", not(loom)))]
+pub use service::Files;
 #[cfg(all(feature = "json", not(loom)))]
 pub use service::{JsonError, check_json};
 #[cfg(not(loom))]
 pub use {
     config::{AddressSource, Network},
     guard::{ClientIdentity, Exchange, Guard, RateLimit, SecurityHeaders, Throttle, Validate},
-    message::{Body, ClientKey, IntoResponse, Request, RequestId, Response, Transport, Upgraded},
+    message::{Body, ClientKey, IntoResponse, Part, Request, RequestId, Response, Transport, Upgraded},
     message::{ClientCertificate, TlsInfo},
     net::Stream,
     server::{DrainReport, Server},

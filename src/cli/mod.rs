@@ -90,10 +90,6 @@ fn serve_logged(options: &Options, mut reload: Reload, logs: &Logs) -> Result<Ex
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
-    // STAND-IN until there is TLS: what was asked to be encrypted is not served in the clear.
-    if !options.tls_certificates.is_empty() {
-        return Err(Failure::start("this build has no TLS; take the [[tls-certificate]] out of the file"));
-    }
     let alert_command =
         options.alert_command.clone().map(AlertCommand::new).transpose().map_err(Error::Threads)?;
     // Listened for before there is a server, so that a signal during the start is not lost.

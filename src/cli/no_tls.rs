@@ -13,13 +13,17 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    pub(super) fn replace(&self, (): ()) -> Result<(), Failure> {
-        Ok(())
+    #[allow(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+    pub(super) fn replace(&self, settings: Option<Tls>) -> Result<(), Failure> {
+        match self.tls.as_ref().or(settings.as_ref()) {
+            None => Ok(()),
+            Some(tls) => match *tls {},
+        }
     }
 }
 
-pub(super) fn settings(options: &Options) -> Result<(), Failure> {
-    load(options).map(drop)
+pub(super) fn settings(options: &Options) -> Result<Option<Tls>, Failure> {
+    load(options).map(|secured| secured.tls)
 }
 
 pub(super) fn load(options: &Options) -> Result<Secured, Failure> {

@@ -14,6 +14,7 @@ mod elsewhere;
 mod encode;
 mod ends;
 mod errors;
+mod files;
 mod guards;
 mod head;
 mod house;

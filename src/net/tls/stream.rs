@@ -80,12 +80,17 @@ impl TlsStream {
     }
 
     /// Sends a piece of `file`, through this process's memory: there it is encrypted.
-    pub(in crate::net) fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+    pub(in crate::net) fn send_file(
+        &mut self,
+        file: &File,
+        offset: u64,
+        count: usize,
+        block: &mut Vec<u8>,
+    ) -> io::Result<usize> {
         self.send_pending()?;
-        let mut block = vec![0; count.min(MAX_UNSENT)];
-        let read = file.read_at(&mut block, offset)?;
+        block.resize(count.min(MAX_UNSENT), 0);
+        let read = file.read_at(block, offset)?;
         let taken = self.session_for_io()?.writer().write(&block[..read])?;
-        drop(block);
         self.send_pending()?;
         Ok(taken)
     }
