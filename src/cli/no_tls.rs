@@ -13,7 +13,7 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    #[allow(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+    #[allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "as it is with TLS")]
     pub(super) fn replace(&self, settings: Option<Tls>) -> Result<(), Failure> {
         match self.tls.as_ref().or(settings.as_ref()) {
             None => Ok(()),
