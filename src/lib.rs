@@ -27,7 +27,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 6 | `cli`: flags, banner, log, signals |
+//! | 6 | `cli`: options, commands, banner, log, signals |
 //! | 5 | [`server`]: listening, admission, the life of a connection, the end |
 //! | 4 | [`net`]: listeners and streams |
 //! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |

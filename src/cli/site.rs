@@ -37,16 +37,23 @@ fn files(options: &Options, path: &Path) -> Result<Files, Failure> {
     Ok(files)
 }
 
-/// Whether there is such a directory. A word that is none is perhaps a command with a slip in it.
+/// Whether there is such a directory. A word that is none is perhaps a command, with a slip in it.
 fn exists(path: &Path) -> Result<(), Failure> {
     look(path).map_err(|problem| {
         let word = path.to_str().filter(|word| !word.contains('/') && !path.exists());
-        match word.and_then(|word| near(word, VERBS.iter().map(|verb| verb.name))) {
+        let words = || VERBS.iter().map(|verb| verb.name).chain(FLAGS_TOO);
+        match word.and_then(|word| near(word, words())) {
+            Some(flag) if FLAGS_TOO.contains(&flag) => {
+                Failure::usage(format!("{problem}; see 'selvedge --{flag}'"))
+            }
             Some(verb) => Failure::usage(format!("{problem}; a similar command is '{verb}'")),
             None => Failure::start(problem),
         }
     })
 }
+
+/// Flags that are commands elsewhere.
+const FLAGS_TOO: [&str; 2] = ["help", "version"];
 
 /// Whether the directory is there and can be read, or what is in the way.
 pub(super) fn look(path: &Path) -> Result<(), String> {
