@@ -204,10 +204,14 @@ impl Files {
 
     fn find(&self, below: &Below) -> Result<Found, Miss> {
         if !below.is_directory() {
-            return Ok(match self.root.open_below(below.as_bytes())? {
-                Opened::File(file, metadata) => Found::File(below.as_bytes().to_vec(), file, metadata),
-                Opened::Directory(_) => Found::Elsewhere,
-            });
+            let path = below.as_bytes();
+            return match self.root.open_below(path) {
+                Ok(Opened::File(file, metadata)) => Ok(Found::File(path.to_vec(), file, metadata)),
+                Ok(Opened::Directory(_)) => Ok(Found::Elsewhere),
+                // One that may not be read may have an index all the same.
+                Err(Miss::Refused) if self.root.has_directory(path) => Ok(Found::Elsewhere),
+                Err(miss) => Err(miss),
+            };
         }
         for name in &self.index {
             let path = below.join(name);
