@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Config::default()
     };
     let server = Server::builder().config(config).bind(&address)?.serve(files)?;
-    println!("listening on http://{}", server.addresses()[0]);
+    println!("listening on {}", server.addresses()[0]);
     server.wait();
     Ok(())
 }

@@ -102,7 +102,7 @@ pub use net::{CertificateFiles, Profile, Tls, TlsSettings};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
-/// The README's example is compiled with the other ones.
-#[cfg(all(doctest, not(loom)))]
+/// The README's examples are compiled with the other ones.
+#[cfg(all(doctest, feature = "files", not(loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

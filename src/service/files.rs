@@ -29,8 +29,8 @@ use super::{Handler, Plan};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::message::{Body, Request, Response};
+use crate::threads::Budget;
 use accept::names_html;
-use gzip::Compressors;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderValue, Method, StatusCode};
 use kind::Kind;
@@ -76,7 +76,9 @@ pub struct Files {
     spa: bool,
     not_found: Option<Vec<u8>>,
     /// How many more answers may be compressed now, if any.
-    gzip: Option<Compressors>,
+    gzip: Option<Budget>,
+    /// How many more bytes of listings may be on their way.
+    pages: Budget,
     cache_control: Option<HeaderValue>,
     clock: Clock,
 }
@@ -104,12 +106,16 @@ impl Files {
             spa: false,
             not_found: None,
             gzip: None,
+            pages: Budget::new(variants::MAX_PAGES),
             cache_control: None,
             clock: Clock::system(),
         })
     }
 
     /// Whether a directory without an index is answered with a page of what is in it; otherwise it is 404. Off by default.
+    ///
+    /// The page sorts by `?sort=name|size|time&order=asc|desc`, lists 5,000 entries at most, and says if there are more. Of
+    /// large pages, 64 MiB are on their way at once; past it 503.
     ///
     /// The page's stylesheet and icon have the paths `/.selvedge/listing.css` and `/.selvedge/icon.svg`, which no file can
     /// have.
@@ -148,7 +154,7 @@ impl Files {
     /// by default.
     #[must_use]
     pub fn with_gzip(mut self, gzip: bool) -> Self {
-        self.gzip = gzip.then(Compressors::default);
+        self.gzip = gzip.then(|| Budget::new(gzip::MAX_AT_ONCE));
         self
     }
 
@@ -192,8 +198,7 @@ impl Files {
             Err(Miss::Absent | Miss::Refused) => self.missing(request, &asked),
             Err(Miss::Busy) => {
                 log::warn!("request {}: no descriptor or memory to open its file with", request.id());
-                Response::problem(StatusCode::SERVICE_UNAVAILABLE)
-                    .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+                busy()
             }
             Err(Miss::Failed) => {
                 log::error!("request {}: its file could not be opened", request.id());
@@ -204,10 +209,14 @@ impl Files {
 
     fn find(&self, below: &Below) -> Result<Found, Miss> {
         if !below.is_directory() {
-            return Ok(match self.root.open_below(below.as_bytes())? {
-                Opened::File(file, metadata) => Found::File(below.as_bytes().to_vec(), file, metadata),
-                Opened::Directory(_) => Found::Elsewhere,
-            });
+            let path = below.as_bytes();
+            return match self.root.open_below(path) {
+                Ok(Opened::File(file, metadata)) => Ok(Found::File(path.to_vec(), file, metadata)),
+                Ok(Opened::Directory(_)) => Ok(Found::Elsewhere),
+                // One that may not be read may have an index all the same.
+                Err(Miss::Refused) if self.root.has_directory(path) => Ok(Found::Elsewhere),
+                Err(miss) => Err(miss),
+            };
         }
         for name in &self.index {
             let path = below.join(name);
@@ -229,7 +238,8 @@ impl Files {
         match Listing::read(&self.root, below, directory) {
             Ok(mut listing) => {
                 listing.sort(order);
-                self.page(asked, page::render(below, &listing, order)).answer(asked)
+                let page = self.page(asked, page::render(below, &listing, order));
+                page.map_or_else(busy, |representation| representation.answer(asked))
             }
             Err(problem) => {
                 log::warn!("request {}: its directory could not be read: {problem}", request.id());
@@ -279,6 +289,10 @@ impl Handler for Files {
         let is_known = !is_served(request.method());
         Plan { instant: is_known, streams: is_known, ..Plan::default() }
     }
+}
+
+fn busy() -> Response {
+    Response::problem(StatusCode::SERVICE_UNAVAILABLE).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 fn not_acceptable() -> Response {

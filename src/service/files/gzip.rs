@@ -1,48 +1,28 @@
 //! Compression while sending, in bounded memory and by a bounded number of threads.
 
-use crate::sync::{Arc, AtomicUsize, Ordering};
+use crate::threads::Share;
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use std::io::{self, ErrorKind, Read};
 
 /// Answers compressed at once. Each takes a third of a megabyte and as much of a processor as it gets; past the limit,
 /// answers go out as they are.
-const MAX_AT_ONCE: usize = 32;
+pub(super) const MAX_AT_ONCE: usize = 32;
 /// Bytes below which nothing is gained: what fits into one packet does so uncompressed, too.
 pub(super) const MIN_LENGTH: u64 = 1024;
 /// Most of what the best level saves, at a fraction of its time.
 const LEVEL: Compression = Compression::new(4);
 
-/// The right to compress, for so many at once.
-#[derive(Debug, Default)]
-pub(super) struct Compressors(Arc<AtomicUsize>);
-
-/// The right of one. Given back when dropped.
-pub(super) struct Compressor(Arc<AtomicUsize>);
-
-impl Compressors {
-    pub(super) fn take(&self) -> Option<Compressor> {
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let taken = Compressor(self.0.clone());
-        (before < MAX_AT_ONCE).then_some(taken)
-    }
-}
-
-impl Drop for Compressor {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// What `length` bytes of a reader become. Fails if there are fewer: half a file, well compressed, would look whole.
 pub(super) struct Gzip<R> {
     encoder: GzEncoder<Exactly<R>>,
-    _right: Compressor,
+    /// Held for as long as it compresses.
+    _place: Share,
 }
 
 impl<R: Read> Gzip<R> {
-    pub(super) fn new(reader: R, length: u64, right: Compressor) -> Self {
-        Gzip { encoder: GzEncoder::new(Exactly { reader, left: length }, LEVEL), _right: right }
+    pub(super) fn new(reader: R, length: u64, place: Share) -> Self {
+        Gzip { encoder: GzEncoder::new(Exactly { reader, left: length }, LEVEL), _place: place }
     }
 }
 

@@ -87,8 +87,8 @@ pub(super) fn render(below: &Below, listing: &Listing, order: Order) -> String {
     page.push_str("</tr></thead>\n<tbody>\n");
     if depth > 0 {
         page.push_str(
-            "<tr class=\"up\"><td class=\"name\"><a href=\"../\"><svg aria-hidden=\"true\"><use href=\"#up\"/></svg>\
-             <span>Parent folder</span></a></td><td class=\"size\"></td><td class=\"time\"></td></tr>\n",
+            "<tr><td><a href=\"../\"><svg aria-hidden=\"true\"><use href=\"#up\"/></svg>\
+             <span>Parent folder</span></a></td><td></td><td></td></tr>\n",
         );
     }
     for entry in &listing.entries {
@@ -119,10 +119,10 @@ fn push_heading(page: &mut String, key: Key, order: Order) {
     let is_current = order.key == key;
     // What is new or large is what is looked for first.
     let descending = if is_current { !order.descending } else { key != Key::Name };
-    let (class, label) = match key {
-        Key::Name => ("name", "Name"),
-        Key::Size => ("size", "Size"),
-        Key::Time => ("time", "Modified <small>UTC</small>"),
+    let label = match key {
+        Key::Name => "Name",
+        Key::Size => "Size",
+        Key::Time => "Modified <small>UTC</small>",
     };
     let direction = |descending| if descending { "desc" } else { "asc" };
     let sorted = match (is_current, order.descending) {
@@ -133,7 +133,7 @@ fn push_heading(page: &mut String, key: Key, order: Order) {
     let (sort, order) = (key.as_str(), direction(descending));
     let _ = write!(
         page,
-        "<th scope=\"col\" class=\"{class}\"{sorted}><a href=\"?sort={sort}&amp;order={order}\" rel=\"nofollow\">\
+        "<th scope=\"col\"{sorted}><a href=\"?sort={sort}&amp;order={order}\" rel=\"nofollow\">\
          {label}</a></th>"
     );
 }
@@ -143,22 +143,19 @@ fn push_row(page: &mut String, entry: &Entry) {
     let icon = if entry.is_directory { "folder" } else { icon(Kind::of(&entry.name).essence) };
     let _ = write!(
         page,
-        "<tr><td class=\"name\"><a href=\"{}{slash}\"><svg aria-hidden=\"true\"><use href=\"#{icon}\"/></svg>\
+        "<tr><td><a href=\"{}{slash}\"><svg aria-hidden=\"true\"><use href=\"#{icon}\"/></svg>\
          <bdi>{}{slash}</bdi></a></td>",
         encode(&entry.name),
         escape_html(&entry.shown),
     );
     let _ = if entry.is_directory {
-        write!(page, "<td class=\"size\"></td>")
+        write!(page, "<td></td>")
     } else {
-        write!(page, "<td class=\"size\" title=\"{} bytes\">{}</td>", entry.size, Size(entry.size))
+        write!(page, "<td title=\"{} bytes\">{}</td>", entry.size, Size(entry.size))
     };
     let _ = match time(entry.modified) {
-        Some(time) => {
-            let shown = time.get(..16).unwrap_or_default().replace('T', " ");
-            writeln!(page, "<td class=\"time\"><time datetime=\"{time}\">{shown}</time></td></tr>")
-        }
-        None => writeln!(page, "<td class=\"time\"></td></tr>"),
+        Some(time) => writeln!(page, "<td><time>{time}</time></td></tr>"),
+        None => writeln!(page, "<td></td></tr>"),
     };
 }
 
@@ -213,11 +210,13 @@ fn icon(essence: &str) -> &'static str {
     }
 }
 
-/// RFC 3339; nothing for what lies before 1970 or after 9999.
+/// To the minute; nothing for what lies before 1970 or after 9999.
 fn time(seconds: i64) -> Option<String> {
     let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds < 253_402_300_800)?;
     let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(Utc(at).to_string())
+    let (day, time) =
+        Utc(at).to_string().split_once('T').map(|(day, time)| (day.to_owned(), time.to_owned()))?;
+    Some(format!("{day} {}", time.get(..5)?))
 }
 
 /// A size for people: `17 B`, `4.2 KiB`, `123 MiB`.

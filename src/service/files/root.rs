@@ -79,7 +79,7 @@ impl Root {
     /// its other end.
     pub fn open_below(&self, path: &[u8]) -> Result<Opened, Miss> {
         let path = if path.is_empty() { b"." } else { path };
-        let file = File::from(self.resolve(path).map_err(Miss::from)?);
+        let file = File::from(self.resolve(path, OPENED)?);
         let metadata = file.metadata().map_err(|_| Miss::Failed)?;
         match metadata.file_type() {
             kind if kind.is_file() => Ok(Opened::File(file, metadata)),
@@ -88,39 +88,44 @@ impl Root {
         }
     }
 
+    /// Whether `path` leads to a directory, readable or not.
+    pub fn has_directory(&self, path: &[u8]) -> bool {
+        self.resolve(path, PASSED | OFlags::DIRECTORY).is_ok()
+    }
+
     #[cfg(target_os = "linux")]
-    fn resolve(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         if self.walks {
-            return self.walk(path);
+            return self.walk(path, flags);
         }
         let links = if self.follow_links { ResolveFlags::empty() } else { ResolveFlags::NO_SYMLINKS };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match openat2(&self.directory, path, OPENED, Mode::empty(), resolve) {
+            match openat2(&self.directory, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) if attempts < ATTEMPTS => {}
                 // Forbidden since the root was opened.
-                Err(Errno::NOSYS | Errno::PERM) => return self.walk(path),
+                Err(Errno::NOSYS | Errno::PERM) => return self.walk(path, flags),
                 done => return done,
             }
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn resolve(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        self.walk(path)
+    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.walk(path, flags)
     }
 
     /// Follows no link, and so has nothing that could be exchanged on its way.
-    fn walk(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    fn walk(&self, path: &[u8], last: OFlags) -> Result<OwnedFd, Errno> {
         let mut names = path.split(|&byte| byte == b'/').peekable();
         let mut here: Option<OwnedFd> = None;
         while let Some(name) = names.next() {
             if name == b".." || name.is_empty() {
                 return Err(Errno::XDEV);
             }
-            let flags = if names.peek().is_some() { PASSED | OFlags::DIRECTORY } else { OPENED };
+            let flags = if names.peek().is_some() { PASSED | OFlags::DIRECTORY } else { last };
             let from = here.as_ref().map_or(self.directory.as_fd(), AsFd::as_fd);
             here = Some(openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty())?);
         }

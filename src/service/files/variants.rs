@@ -2,16 +2,35 @@
 
 use super::Files;
 use super::accept::{Coding, Codings};
-use super::gzip::{self, Compressor, Compressors, Gzip};
+use super::gzip::{self, Gzip};
 use super::kind::Kind;
 use super::represent::{Asked, Content, Representation};
 use super::root::Opened;
 use super::validators::Validators;
 use crate::message::Body;
+use crate::threads::Share;
 use http::HeaderValue;
 use std::fs::{File, Metadata};
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::os::unix::fs::MetadataExt;
+
+/// Bytes of pages that are being sent, all together: clients that do not read them cost no more than this.
+pub(super) const MAX_PAGES: usize = 64 << 20;
+/// Bytes of a page that does not count.
+const SMALL_PAGE: usize = 32 << 10;
+
+/// A page that is being sent.
+struct Page {
+    html: Cursor<String>,
+    /// Held for as long as the page is.
+    _share: Share,
+}
+
+impl Read for Page {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.html.read(buffer)
+    }
+}
 
 impl Files {
     /// Chooses among the representations of the file at `path`; `None` if the client accepts none of them.
@@ -41,8 +60,8 @@ impl Files {
                     return Some(of(Content::File(sibling, its.len()), Some(coding), validators));
                 }
             }
-            if let Some(right) = self.may_compress(codings, metadata.len()) {
-                let body = Body::reader(Gzip::new(file, metadata.len(), right));
+            if let Some(place) = self.may_compress(codings, metadata.len()) {
+                let body = Body::reader(Gzip::new(file, metadata.len(), place));
                 let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
                 return Some(of(Content::Body(body), Some(Coding::Gzip), validators));
             }
@@ -51,25 +70,27 @@ impl Files {
         codings.identity().then(|| of(Content::File(file, metadata.len()), None, validators))
     }
 
-    /// A page made for this answer.
-    pub(super) fn page(&self, asked: &Asked<'_>, html: String) -> Representation {
+    /// A page made for this answer; `None` if all such pages together have become too large.
+    pub(super) fn page(&self, asked: &Asked<'_>, html: String) -> Option<Representation> {
+        let mut share = self.pages.share();
+        if html.len() > SMALL_PAGE && !share.draw(html.len()) {
+            return None;
+        }
         let codings = Codings::read(asked.accept_encoding.iter().copied());
-        let validators = Validators::of_bytes(html.as_bytes());
-        let (coding, body) = match self.may_compress(codings, html.len() as u64) {
-            Some(right) => {
-                let len = html.len() as u64;
-                (Some(Coding::Gzip), Body::reader(Gzip::new(Cursor::new(html), len, right)))
-            }
-            None => (None, html.into()),
+        let (len, validators) = (html.len() as u64, Validators::of_bytes(html.as_bytes()));
+        let page = Page { html: Cursor::new(html), _share: share };
+        let (coding, body) = match self.may_compress(codings, len) {
+            Some(place) => (Some(Coding::Gzip), Body::reader(Gzip::new(page, len, place))),
+            None => (None, Body::sized_reader(page, len)),
         };
-        Representation {
+        Some(Representation {
             content: Content::Body(body),
             kind: HeaderValue::from_static("text/html; charset=utf-8"),
             coding,
             validators,
             vary: self.gzip.is_some().then_some("Accept-Encoding"),
             cache_control: self.cache_control.clone(),
-        }
+        })
     }
 
     /// The file beside `path` that holds its content under `coding`, if that is no older.
@@ -83,9 +104,10 @@ impl Files {
     }
 
     /// Compression, if that is on, wanted, worth it and not going on in too many places.
-    fn may_compress(&self, codings: Codings, len: u64) -> Option<Compressor> {
+    fn may_compress(&self, codings: Codings, len: u64) -> Option<Share> {
         let is_wanted = codings.ranked().any(|coding| coding == Coding::Gzip);
         let is_worth_it = len >= gzip::MIN_LENGTH || !codings.identity();
-        self.gzip.as_ref().filter(|_| is_wanted && is_worth_it).and_then(Compressors::take)
+        let mut place = self.gzip.as_ref().filter(|_| is_wanted && is_worth_it)?.share();
+        place.draw(1).then_some(place)
     }
 }

@@ -30,17 +30,17 @@ fn nothing_leaks(configure: impl FnOnce(Files) -> Files) {
             .map(|_| {
                 scope.spawn(|| {
                     let mut client = Client::connect(&server);
-                    let (mut served, mut refused) = (0, 0);
+                    let (mut inside, mut refused) = (0, 0);
                     let deadline = Instant::now() + 2 * PATIENCE;
-                    while served < SEEN || refused < SEEN {
+                    while inside < SEEN || refused < SEEN {
                         let answer = client.get("/dir/file");
                         match (answer.status, answer.text()) {
-                            (200, "inside") => served += 1,
+                            (200, "inside") => inside += 1,
                             (404, _) => refused += 1,
                             other => return Err(format!("{other:?}")),
                         }
                         if Instant::now() > deadline {
-                            return Err(format!("{served} served, {refused} refused"));
+                            return Err(format!("{inside} served, {refused} refused"));
                         }
                     }
                     Ok(())

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 /// More than the buffers on the way take.
-const LARGE: usize = 36 << 20;
+const LARGE: usize = 24 << 20;
 /// What is left of a file that shrinks.
 const LEFT: usize = 30_000;
 
