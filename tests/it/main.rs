@@ -24,3 +24,4 @@ mod settings;
 mod streaming;
 mod support;
 mod threads;
+mod tls;
