@@ -5,6 +5,7 @@ mod abuse;
 mod agreement;
 mod beginnings;
 mod client;
+mod ends;
 mod forger;
 mod names;
 mod pki;
