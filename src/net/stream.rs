@@ -39,6 +39,8 @@ pub enum HandshakeError {
     Closed,
     /// The client left in the middle, or the network did.
     Broken,
+    /// The client has not said enough yet, and the stream does not block: it is to be tried again.
+    Waiting,
     /// The client sent more than any handshake has.
     TooLong,
     /// The client does not speak the protocol, or nothing of it that we do. It has been told.
@@ -78,6 +80,14 @@ impl Stream {
     pub(crate) fn reset(self) {
         if let Stream::Tls(stream) = self {
             stream.reset();
+        }
+    }
+
+    /// Says nothing more to a client that has not been told all, so that it does not take what it has for the whole. Where
+    /// there is no TLS it cannot tell.
+    pub(crate) fn break_off(&mut self) {
+        if let Stream::Tls(stream) = self {
+            stream.break_off();
         }
     }
 
@@ -149,14 +159,28 @@ impl Stream {
         Ok(read)
     }
 
+    /// Says that nothing more will be written, as far as that can be said with the connection left open in both directions:
+    /// by TLS' `close_notify`.
+    pub(crate) fn say_end(&mut self) -> io::Result<()> {
+        if let Stream::Tls(stream) = self { stream.say_end() } else { Ok(()) }
+    }
+
     /// Says that nothing more will be written, while reading goes on.
     pub fn finish_writing(&mut self) -> io::Result<()> {
         match self {
             Stream::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Stream::Unix(socket) => socket.shutdown(Shutdown::Write),
-            Stream::Tls(stream) => stream.finish_writing(),
+            Stream::Tls(stream) => {
+                stream.say_end()?;
+                stream.socket().shutdown(Shutdown::Write)
+            }
             Stream::Other(duplex) => duplex.flush(),
         }
+    }
+
+    /// Reads what is thrown away, after all has been written.
+    pub(crate) fn discard(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        if let Stream::Tls(stream) = self { stream.discard(block) } else { self.read(block) }
     }
 
     /// Makes reads and writes return at once; says whether that is possible.
@@ -176,6 +200,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::PlainHttp => f.write_str("it speaks plain HTTP"),
             HandshakeError::Closed => f.write_str("it left without a word"),
             HandshakeError::Broken => f.write_str("it broke off"),
+            HandshakeError::Waiting => f.write_str("it keeps waiting"),
             HandshakeError::TooLong => f.write_str("it sent too much"),
             HandshakeError::Refused(problem) => f.write_str(problem),
         }

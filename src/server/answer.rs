@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// The connection ends with the answer just written. Unless its client wanted that and has nothing more to say, input
-    /// may be on its way that would destroy the answer.
+    /// may be on its way that would destroy the answer. Over TLS there is always more to say: that it is the end.
     fn last_answer_given(&self) -> End {
         let refusal = self.exchange.refusal;
         let request = &self.exchange.request;
@@ -94,7 +94,7 @@ impl Connection {
             _ if self.shared.monitor.is_draining() => CloseReason::Shutdown,
             _ => CloseReason::Finished,
         };
-        End { reason, linger: !(all_read && wished_by_client) }
+        End { reason, linger: self.wire.stream.is_tls() || !(all_read && wished_by_client) }
     }
 
     fn write(&mut self, content: Content, length: Length) -> Result<(), CloseReason> {

@@ -26,3 +26,4 @@ mod settings;
 mod streaming;
 mod support;
 mod threads;
+mod tls;
