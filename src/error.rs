@@ -2,6 +2,7 @@
 //! the record.
 
 use http::StatusCode;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -20,6 +21,13 @@ pub enum Error {
     Bind {
         /// The address as it was given.
         address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory to serve could not be opened.
+    Directory {
+        /// Its path as it was given.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -64,6 +72,17 @@ impl fmt::Display for Error {
                     _ => write!(f, "{source}"),
                 }
             }
+            Error::Directory { path, source } => {
+                write!(f, "cannot serve '{}': ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => f.write_str("there is no such directory"),
+                    io::ErrorKind::NotADirectory => f.write_str("it is not a directory"),
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        "not permitted; this user needs to be let into it, and into those above it",
+                    ),
+                    _ => write!(f, "{source}"),
+                }
+            }
             Error::Setting { name, problem } => write!(f, "bad value for --{name}: {problem}"),
             Error::Tls(problem) => write!(f, "TLS: {problem}"),
             Error::Threads(source) => {
@@ -81,7 +100,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Bind { source, .. } | Error::Threads(source) => Some(source),
+            Error::Bind { source, .. } | Error::Directory { source, .. } | Error::Threads(source) => {
+                Some(source)
+            }
             _ => None,
         }
     }

@@ -37,6 +37,8 @@ const COMMON: &[&str] = &[
     "listing",
     "spa",
     "bind",
+    "tls-cert",
+    "tls-key",
     "header",
     "trusted-proxy",
     "client-ip-from",
@@ -138,7 +140,7 @@ fn with_options(command: Command, detail: Detail) -> Command {
             Detail::Some => argument.help_heading(None).hide(!COMMON.contains(&entry.name)),
         }
     });
-    command.arg(config).arg(help(about_help)).args(arguments)
+    command.arg(config).args(arguments).arg(help(about_help))
 }
 
 /// One rendering for both flags: clap's long one puts every option on several lines.

@@ -158,6 +158,7 @@ const SECTIONS: &[(&str, &[Part])] = &[
                  keep-alive = \"5s\"\n\
                  rate-limit = \"off\"\n\
                  header = [\"Referrer-Policy: no-referrer\"]\n\
+                 path = \"/srv/www\"\n\
                  listing = true",
             ),
             Part::Text(
@@ -199,8 +200,9 @@ const SECTIONS: &[(&str, &[Part])] = &[
             ),
             Part::Term(
                 "SIGHUP",
-                "Reads the configuration file again and logs what has changed, what of it is in effect from now on, and \
-                 what needs a restart. If the file has an error, that is logged and nothing changes.",
+                "Reads the configuration again, and the files it names: certificates, users. What can change without a \
+                 restart does, without costing a connection; each change is logged, and so is what needs a restart. If \
+                 something is wrong, that is logged and nothing changes.",
             ),
             Part::Term("SIGUSR1", "Opens the log files again, after they have been moved away."),
         ],

@@ -12,13 +12,17 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    pub(super) fn replace(&self, (): ()) -> Result<(), Failure> {
-        Ok(())
+    #[allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "as it is with TLS")]
+    pub(super) fn replace(&self, settings: Option<Tls>) -> Result<(), Failure> {
+        match self.tls.as_ref().or(settings.as_ref()) {
+            None => Ok(()),
+            Some(tls) => match *tls {},
+        }
     }
 }
 
-pub(super) fn settings(options: &Options) -> Result<(), Failure> {
-    load(options).map(drop)
+pub(super) fn settings(options: &Options) -> Result<Option<Tls>, Failure> {
+    load(options).map(|secured| secured.tls)
 }
 
 pub(super) fn load(options: &Options) -> Result<Secured, Failure> {

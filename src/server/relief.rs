@@ -49,7 +49,6 @@ impl Relief {
         // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
         // helps only while clients hold a good part of it.
         let helps = self.held() >= limit / 4;
-        // Before it is told: who reads of it can rely on it.
         shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step != self.step {
             if self.step == Step::Well {

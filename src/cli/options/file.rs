@@ -21,7 +21,7 @@ const MAX_PROBLEMS: usize = 20;
 /// Takes what the file says.
 pub(super) fn read(options: &mut Options, path: &Path) -> Result<(), Failure> {
     let bytes = read_bounded(path.as_os_str(), MAX_FILE).map_err(|error| {
-        Failure::start(format!("cannot read the configuration {}: {error}", path.display()))
+        Failure::start(format!("cannot read the configuration '{}': {error}", path.display()))
     })?;
     let place = |text: &str, at| format!("{}:{}", path.display(), line_and_column(text, at));
     let text = String::from_utf8(bytes).map_err(|error| {

@@ -107,6 +107,7 @@ fn refused() {
         (&["chekc"], 2, "no such directory 'chekc'; a similar command is 'check'"),
         (&["printconfig"], 2, "no such directory 'printconfig'; a similar command is 'print-config'"),
         (&["./chekc"], 1, "no such directory './chekc'\n"),
+        (&["help"], 2, "no such directory 'help'; see 'selvedge --help'"),
         (&["nowhere"], 1, "no such directory 'nowhere'\n"),
         (&[""], 2, "bad value for PATH: an empty name"),
         (&[path], 1, "' is not a directory; name the one it is in"),
@@ -164,7 +165,7 @@ fn privileges_that_are_missing() {
             &["--log-file", &format!("{path}/log")],
             "': Permission denied (os error 13); choose another with --log-file",
         ),
-        (&["-c", &format!("{path}/config")], "/config: Permission denied"),
+        (&["-c", &format!("{path}/config")], "/config': Permission denied"),
         (&["--users", &format!("{path}/users")], "/users: Permission denied"),
     ];
     let capabilities = "-net_bind_service,-dac_override,-dac_read_search";
@@ -390,8 +391,27 @@ fn standard_output_that_ends() {
 fn certificates_are_not_passed_over() {
     let file = scratch("tls.toml");
     fs::write(&file, "[[tls-certificate]]\ncert = 'a'\nkey = 'b'\n").expect("a place to write");
-    check(&["-b", "127.0.0.1:0", "-c", file.to_str().expect("UTF-8")], &[], 1, "this build has no TLS");
+    check(
+        &["-b", "127.0.0.1:0", "-c", file.to_str().expect("UTF-8")],
+        &[],
+        1,
+        "TLS: a: cannot be read: No such file or directory",
+    );
     let _ = fs::remove_file(file);
+}
+
+/// TOML is UTF-8, and paths need not be.
+#[test]
+fn what_no_file_can_say() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = program(&["print-config", "--log-file"]);
+    let output = command.arg(std::ffi::OsStr::from_bytes(b"a\xff")).output().expect("the program runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.starts_with("selvedge: log-file is 'a\u{fffd}', which is not UTF-8 and cannot stand in TOML"),
+        "{error}"
+    );
 }
 
 /// Whoever listens already is named.

@@ -215,10 +215,10 @@ fn files_that_cannot_be_read() {
         &["-c", "/no/such/file"],
         &[],
         1,
-        "cannot read the configuration /no/such/file: No such file or directory",
+        "cannot read the configuration '/no/such/file': No such file or directory",
     );
-    check(&[], &[("SELVEDGE_CONFIG", "/no/such/file")], 1, "cannot read the configuration /no/such/file: ");
-    check(&["-c", "/"], &[], 1, "cannot read the configuration /: ");
+    check(&[], &[("SELVEDGE_CONFIG", "/no/such/file")], 1, "cannot read the configuration '/no/such/file': ");
+    check(&["-c", "/"], &[], 1, "cannot read the configuration '/': ");
     check(&["-c"], &[], 2, "a value is required for '--config <FILE>'");
     let rows: [(&[u8], &str); 3] = [
         (b"max-path = 1\n# \xc3\xa4\xff", ":2:4: not UTF-8"),
