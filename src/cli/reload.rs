@@ -54,6 +54,9 @@ impl Reload {
             }
             Err(failure) => {
                 failure.messages.iter().for_each(|message| error!("SIGHUP: nothing is changed: {message}"));
+                if failure.messages.iter().any(|message| message.contains("(os error 13)")) {
+                    warn!("SIGHUP: what is in another directory than before needs a restart: see --sandbox");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the program can still do to the machine once it serves: open the files it has to, and little else.
 //!
 //! Landlock is a promise a process makes to the kernel about itself: which files and folders it opens from here on, and to
-//! which ports it connects. Whoever finds a way to make it open another one, by a link, a path or worse, gets `EACCES`. No
+//! which TCP ports it connects. Whoever finds a way to make it open another one, by a link, a path or worse, gets `EACCES`. No
 //! program can be run. It holds for the thread that makes it and for those it starts, so it has to be made before there
 //! are others. The thread that runs the alert command is started before it: a program of the operator's has needs of its
 //! own.
@@ -43,8 +43,6 @@ pub(super) struct Grants {
     ports: Vec<u16>,
     /// Processes outside are killed: by who ends the alert command.
     signals: bool,
-    /// What it does not hold for, in words.
-    exceptions: Vec<&'static str>,
 }
 
 /// What may be done with a file or folder, and all below it.
@@ -90,14 +88,7 @@ impl Grants {
             grants.read_replaceable(path);
         }
         if let Some(path) = &options.path {
-            // A link leads anywhere.
-            grants.read(if options.follow_links { Path::new("/") } else { path });
-        }
-        if options.follow_links {
-            grants.exceptions.push("what is read, because of --follow-links");
-        }
-        if options.alert_command.is_some() {
-            grants.exceptions.push("the thread that runs the alert command");
+            grants.read(path);
         }
         for listener in listeners.all() {
             grants.end(listener);
@@ -239,9 +230,8 @@ mod landlocked {
             LandlockStatus::Available { effective_abi, .. } => format!("Landlock {}", effective_abi as i32),
             _ => "Landlock".to_owned(),
         };
-        if !grants.exceptions.is_empty() {
-            report += ", but not for ";
-            report += &grants.exceptions.join(" and ");
+        if grants.signals {
+            report += ", but not for the thread that runs the alert command";
         }
         report
     }

@@ -1,6 +1,7 @@
 //! What the program cannot do once it serves.
 
 use super::{Serving, begin, program, scratch};
+use crate::support::{Client, eventually};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -89,13 +90,13 @@ fn logs_stay_where_they_were() {
         fs::rename(&log, inside.join("log.1")).expect("it is there");
         serving.signal(Signal::USR1);
         serving.read_to("opened again");
-        crate::support::eventually("it is made again", || log.exists());
+        eventually("it is made again", || log.exists());
 
         fs::rename(&inside, inside.with_extension("old")).expect("it is there");
         symlink(&outside, &inside).expect("its place is free");
         serving.signal(Signal::USR1);
         if permitted {
-            crate::support::eventually("it is made elsewhere", || outside.join("log").exists());
+            eventually("it is made elsewhere", || outside.join("log").exists());
         } else {
             let line = serving.read_to("cannot open the log file again: ");
             assert!(
@@ -128,7 +129,6 @@ fn what_is_needed_can_be_done() {
     let output = program(&["probe", &format!("{address}:/healthz")]).output().expect("it runs");
     assert!(output.status.success(), "{output:?}");
     let health = {
-        use crate::support::Client;
         let mut client = Client::unix(std::os::unix::net::UnixStream::connect(&socket).expect("it listens"));
         client.get("/healthz").text().to_owned()
     };
@@ -141,6 +141,33 @@ fn what_is_needed_can_be_done() {
     serving.end(0);
     assert!(!socket.exists());
     let _ = fs::remove_dir_all(folder);
+}
+
+/// What is served is read, and nothing else when all is read again.
+#[test]
+fn what_is_served_can_be_read() {
+    if !has_landlock() {
+        return;
+    }
+    let (inside, outside) = (folder("sandbox-served"), folder("sandbox-not-served"));
+    fs::write(inside.join("page"), "inside").expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["--sandbox", "on", text(&inside)]));
+    serving.read_to("sandbox: Landlock ");
+    let stream = std::net::TcpStream::connect(&serving.address).expect("it listens");
+    assert_eq!(Client::tcp(stream).get("/page").text(), "inside");
+
+    let config = inside.join("config.toml");
+    let say = |path: &Path| fs::write(&config, format!("path = '{}'\n", path.display()));
+    say(&inside).expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["--sandbox", "on", "--config", text(&config)]));
+    say(&outside).expect("a place to write");
+    serving.signal(Signal::HUP);
+    let line = serving.read_to("SIGHUP: nothing is changed: ");
+    assert!(line.contains("Permission denied"), "{line}");
+    serving.read_to("needs a restart: see --sandbox");
+    for folder in [inside, outside] {
+        let _ = fs::remove_dir_all(folder);
+    }
 }
 
 fn text(path: &Path) -> &str {
