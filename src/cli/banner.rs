@@ -58,6 +58,12 @@ pub(super) fn text(options: &Options, listening: &[Address], shortage: Option<St
     text
 }
 
+/// Where it listens, for the service manager.
+pub(super) fn status(listening: &[Address]) -> String {
+    let addresses: Vec<_> = listening.iter().map(url).collect();
+    format!("listening on {}", addresses.join(" and "))
+}
+
 /// A setting's value as it would be written.
 pub(super) fn value(config: &Config, name: &str) -> String {
     SETTINGS

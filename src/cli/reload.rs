@@ -7,8 +7,10 @@ use crate::config::FIXED;
 use log::{error, info, warn};
 
 /// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
-const FIXED_TOO: [&str; 8] = [
+const FIXED_TOO: [&str; 11] = [
     "bind",
+    "unix-mode",
+    "unix-owner",
     "redirect-http",
     "tls-self-signed",
     "insecure-cookies",
@@ -16,6 +18,7 @@ const FIXED_TOO: [&str; 8] = [
     "log-format",
     "access-log",
     "alert-command",
+    "sandbox",
 ];
 
 /// What is needed to read everything again.

@@ -1,5 +1,6 @@
 //! Counts of what happens, for the health page and the record.
 
+use super::heartbeat::Heartbeat;
 use super::resources::Usage;
 use crate::clock::{Clock, Tick};
 use crate::error::CloseReason;
@@ -12,6 +13,10 @@ pub struct Monitor {
     started: Tick,
     clock: Clock,
     state: Arc<State>,
+    /// The threads that accept connections, one for each listener.
+    pub acceptor: Heartbeat,
+    /// The thread that ends what overstays.
+    pub watchdog: Heartbeat,
 }
 
 /// Plain counts and flags: each is written with one atomic operation and ordered with nothing else.
@@ -73,7 +78,18 @@ pub struct Presence(Arc<State>);
 impl Monitor {
     /// A monitor whose uptime begins now.
     pub fn new(clock: Clock) -> Self {
-        Monitor { started: clock.now(), clock, state: Arc::default() }
+        Monitor {
+            started: clock.now(),
+            clock,
+            state: Arc::default(),
+            acceptor: Heartbeat::default(),
+            watchdog: Heartbeat::default(),
+        }
+    }
+
+    /// This moment on its clock, which the heartbeats are told by.
+    pub fn now(&self) -> Tick {
+        self.clock.now()
     }
 
     /// How long the server has been running.

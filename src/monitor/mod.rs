@@ -2,6 +2,7 @@
 //!
 //! - [`Monitor`]: counts, for the health page and the record.
 //! - [`Alerts`]: who asks too often, told once a minute, to the log, a program, or code of yours.
+//! - [`Heartbeat`]: whether the threads a server cannot do without are alive.
 //! - [`resources`]: memory, descriptors and threads, and what is done when memory runs out.
 //! - [`AccessLog`]: a line for every answer.
 //! - [`Journal`]: a log that nobody who serves ever waits for.
@@ -11,6 +12,7 @@ mod access_log;
 mod alert_command;
 mod alerts;
 mod counters;
+mod heartbeat;
 mod hitters;
 mod journal;
 pub mod resources;
@@ -20,5 +22,6 @@ pub use access_log::{Access, AccessLog, LogFormat};
 pub use alert_command::AlertCommand;
 pub use alerts::{Alert, AlertSink, Alerts};
 pub use counters::{Counters, Monitor, Presence};
+pub use heartbeat::{Heartbeat, Pulse};
 pub use hitters::{HitKind, Hitters};
 pub use journal::{Journal, Outlet};
