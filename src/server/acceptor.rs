@@ -41,7 +41,10 @@ impl Acceptor {
     fn run(&mut self) {
         let monitor = self.admission.shared.monitor.clone();
         while !monitor.is_draining() {
-            match self.listener.accept() {
+            monitor.acceptor().rest();
+            let accepted = self.listener.accept();
+            monitor.acceptor().beat(self.admission.shared.clock.now());
+            match accepted {
                 // Who wakes the acceptor for the end is no guest any more.
                 Ok((stream, peer)) if monitor.is_draining() => {
                     self.admission.refuse(stream, peer, Refusal::DRAINING, None);

@@ -153,7 +153,9 @@ impl Admission {
     fn watch(&self) -> bool {
         let shared = &self.shared;
         let now = shared.clock.now();
+        shared.monitor.watchdog().beat(now);
         for number in enforce(&shared.board, now, shared.min_rate()).stuck {
+            shared.monitor.note_stuck();
             let peer = PeerName(shared.board.peer(number));
             log::warn!("the handler for {peer} is stuck: past its {:?}", shared.config.handler_timeout);
         }
@@ -246,13 +248,16 @@ fn serve(shared: &Arc<Shared>, job: Job) {
 fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> (CloseReason, Option<Vacated>) {
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
+    let client = *guest.mark.key();
+    shared.monitor.note_seat_wait(shared.clock.now().since(guest.arrived));
     let served = catch_unwind(AssertUnwindSafe(|| {
         let mut connection = Connection::sit(shared, seat, guest);
         let end = connection.serve();
         connection.leave(&end)
     }));
     let (reason, vacated) = served.unwrap_or((CloseReason::Panicked, None));
-    shared.monitor.note_close(reason);
+    shared.counts.meter(seat).note_close(reason);
+    shared.monitor.note_close(reason, client);
     log::debug!("{} left: {reason}", PeerName(peer));
     (reason, vacated)
 }

@@ -114,15 +114,18 @@ impl Builder {
             places: config.max_waiting,
             patience: config.seat_wait,
         };
+        let monitor = monitor.unwrap_or_else(|| Monitor::new(clock.clone()));
+        let seats = config.max_connections + config.max_stand_ins;
         let shared = Arc::new(Shared {
-            board: Arc::new(Board::new(config.max_connections + config.max_stand_ins)),
+            board: Arc::new(Board::new(seats)),
+            counts: monitor.add_seats(seats),
             lobby: Arc::new(Lobby::new(lobby)),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
             budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
             guards: all_guards(&config, headers, guards),
             handler: Box::new(handler),
-            monitor: monitor.unwrap_or_else(|| Monitor::new(clock.clone())),
+            monitor,
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
             access_log,
             farewells,

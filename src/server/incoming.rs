@@ -7,6 +7,7 @@ use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
 use crate::message::{Incoming, Source};
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Permit, Phase, Share};
@@ -141,6 +142,7 @@ impl Connection {
             permit,
             shared: self.shared.clone(),
             occupant: self.wire.occupant.clone(),
+            meter: self.wire.meter.clone(),
             clock: self.wire.clock.clone(),
             continue_due: request.head.expects_continue,
             trailers: None,
@@ -186,6 +188,7 @@ struct Loan {
     permit: Option<Permit>,
     shared: Arc<Shared>,
     occupant: Arc<Occupant>,
+    meter: Meter,
     clock: Clock,
     continue_due: bool,
     trailers: Option<HeaderMap>,
@@ -252,6 +255,7 @@ impl Loan {
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
         let count = retry(|| self.stream.read(room))?;
         self.input.filled(count);
+        self.meter.note_received(count);
         let now = self.clock.now();
         self.waited = now.since(since);
         self.received += count as u64;
@@ -265,6 +269,7 @@ impl Loan {
             let deadline = now.after(self.shared.config.queue_wait);
             self.occupant.enter(Phase::Waiting, deadline, now);
             let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+            self.meter.note_queued(self.clock.now().since(now));
             self.permit =
                 Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
         }

@@ -73,9 +73,10 @@ impl Farewells {
         refusal: Refusal,
         mark: Option<Mark<ClientKey>>,
     ) {
-        shared.monitor.note_refusal();
         log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
-        self.bid(&shared.clock, stream, last_words(shared, peer, refusal), false, mark);
+        let words = last_words(shared, peer, refusal);
+        shared.monitor.note_refusal(refusal, peer.into(), words.len());
+        self.bid(&shared.clock, stream, words, false, mark);
     }
 
     /// Writes `words`, waits for the client to read them and to close, and closes. `deaf` is a stream whose reading side

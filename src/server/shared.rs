@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::guard::{Exchange, Guards};
 use crate::http1::Limits;
 use crate::message::{ClientKey, Request, RequestId, Response};
+use crate::monitor::metrics::SeatCounts;
 use crate::monitor::{AccessLog, Alerts, Monitor};
 use crate::net::Stream;
 use crate::service::Handler;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) guards: Guards,
     pub(super) handler: Box<dyn Handler>,
     pub(super) monitor: Monitor,
+    /// What is counted at each seat.
+    pub(super) counts: Arc<SeatCounts>,
     pub(super) alerts: Alerts,
     pub(super) access_log: Option<AccessLog>,
     pub(super) farewells: Farewells,

@@ -1,9 +1,10 @@
 //! A connection's stream and its line on the board: everything that can block goes through here.
 
+use super::shared::Shared;
 use crate::clock::{Clock, Tick};
-use crate::config::Config;
 use crate::error::CloseReason;
 use crate::message::Upgraded;
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Phase};
@@ -20,6 +21,8 @@ pub(super) struct Wire {
     pub(super) stream: Stream,
     pub(super) occupant: Arc<Occupant>,
     pub(super) clock: Clock,
+    /// What is counted of this connection.
+    pub(super) meter: Meter,
     write_timeout: Duration,
     min_rate: Option<u64>,
     /// The answer at hand: when it is due, and how much of it is out.
@@ -28,11 +31,13 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
+    pub(super) fn new(stream: Stream, occupant: Occupant, shared: &Shared) -> Self {
+        let config = &shared.config;
         Wire {
             stream,
+            meter: shared.counts.meter(occupant.number()),
             occupant: Arc::new(occupant),
-            clock,
+            clock: shared.clock.clone(),
             write_timeout: config.write_timeout,
             min_rate: config.min_rate,
             write_deadline: Tick::NEVER,
@@ -49,7 +54,9 @@ impl Wire {
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
     pub(super) fn receive(&mut self, room: &mut [u8]) -> Result<usize, CloseReason> {
-        retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)
+        let count = retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)?;
+        self.meter.note_received(count);
+        Ok(count)
     }
 
     /// Tells the board that a body moves.
