@@ -5,6 +5,7 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+mod census;
 mod client;
 #[cfg(feature = "auth")]
 mod csrf;
@@ -15,6 +16,7 @@ pub mod session;
 mod throttle;
 mod validate;
 
+pub use census::{Barred, Census};
 pub use client::ClientIdentity;
 #[cfg(feature = "auth")]
 pub use csrf::Csrf;
@@ -74,6 +76,11 @@ pub trait Guard: Send + Sync + 'static {
     /// Throws away what is held for nobody any more. Called from time to time when memory is short.
     fn sweep(&self, now: Tick) {
         let _ = now;
+    }
+
+    /// Adds what this guard knows about clients to what the others do. Called about once a second while somebody watches.
+    fn report(&self, now: Tick, census: &mut Census) {
+        let _ = (now, census);
     }
 }
 
@@ -148,6 +155,16 @@ impl Guards {
                 panicked();
             }
         }
+    }
+
+    pub(crate) fn census(&self, now: Tick) -> Census {
+        let mut census = Census::default();
+        for guard in &self.guards {
+            if catch_unwind(AssertUnwindSafe(|| guard.report(now, &mut census))).is_err() {
+                panicked();
+            }
+        }
+        census
     }
 
     /// Outermost last, so that the first guard has the last word.

@@ -52,7 +52,7 @@ impl Admission {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let config = &shared.config;
         let settings = PoolSettings {
-            name: "worker",
+            name: if shared.crew.is_empty() { "worker" } else { "admin" },
             // A seat is free a moment before its thread is: a few more threads than seats bridge it.
             max_threads: config.max_connections + config.max_stand_ins + SPARE_WORKERS,
             stack_size: config.stack_size,
@@ -131,7 +131,7 @@ impl Admission {
     pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
         let admission = self.clone();
         let watch = move || while admission.watch() {};
-        Builder::new().name("watchdog".into()).stack_size(STACK).spawn(watch).map(drop)
+        Builder::new().name(self.shared.thread_name("watchdog")).stack_size(STACK).spawn(watch).map(drop)
     }
 
     /// Refuses all who wait, and sends all home who are between requests. Nobody is admitted any more.
@@ -161,8 +161,7 @@ impl Admission {
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        let bearable = shared.config.max_stand_ins.min(shared.config.max_in_flight - 1);
-        shared.monitor.set_overwhelmed(stuck > bearable);
+        shared.monitor.set_overwhelmed(stuck > shared.bearable_stuck());
         if shared.monitor.is_draining() {
             self.send_home();
         }

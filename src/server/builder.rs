@@ -29,6 +29,7 @@ pub struct Builder {
     monitor: Option<Monitor>,
     alert_sinks: Vec<Box<dyn AlertSink>>,
     access_log: Option<AccessLog>,
+    crew: &'static str,
 }
 
 impl Builder {
@@ -42,6 +43,7 @@ impl Builder {
             monitor: None,
             alert_sinks: Vec::new(),
             access_log: None,
+            crew: "",
         }
     }
 
@@ -96,6 +98,12 @@ impl Builder {
         self
     }
 
+    /// What the names of its threads begin with.
+    pub(super) fn crew(mut self, crew: &'static str) -> Self {
+        self.crew = crew;
+        self
+    }
+
     /// The clock, in the place of the machine's. For tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -105,7 +113,8 @@ impl Builder {
     /// Starts to serve.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
-        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log } = self;
+        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
+            self;
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
@@ -132,11 +141,15 @@ impl Builder {
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,
+            crew,
         });
         let admission = Arc::new(Admission::new(shared));
-        farewell_thread.spawn().map_err(Error::Threads)?;
+        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
-        Relief::spawn(&admission).map_err(Error::Threads)?;
+        // One thread watches the process; the listener for those who watch over a server needs no second one.
+        if crew.is_empty() {
+            Relief::spawn(&admission).map_err(Error::Threads)?;
+        }
         let server = Server {
             admission: admission.clone(),
             addresses,

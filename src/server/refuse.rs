@@ -123,8 +123,12 @@ pub(super) struct FarewellThread {
 
 impl FarewellThread {
     /// Starts it. It ends when every [`Farewells`] is gone and nobody is left to wait for.
-    pub(super) fn spawn(mut self) -> io::Result<()> {
-        Builder::new().name("farewell".into()).stack_size(STACK).spawn(move || self.run()).map(drop)
+    pub(super) fn spawn(mut self, shared: &Shared) -> io::Result<()> {
+        Builder::new()
+            .name(shared.thread_name("farewell"))
+            .stack_size(STACK)
+            .spawn(move || self.run())
+            .map(drop)
     }
 
     fn run(&mut self) {

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) access_log: Option<AccessLog>,
     pub(super) farewells: Farewells,
     pub(super) ids: RequestIds,
+    /// What the names of the threads begin with.
+    pub(super) crew: &'static str,
 }
 
 /// A connection that has been accepted and looks for a seat.
@@ -64,6 +66,16 @@ impl Shared {
     pub(super) fn min_rate(&self) -> Option<MinimumRate> {
         let grace = self.config.rate_grace;
         self.config.min_rate.map(|bytes_per_second| MinimumRate { bytes_per_second, grace })
+    }
+
+    /// The name of a thread of this server.
+    pub(super) fn thread_name(&self, name: &str) -> String {
+        format!("{}{name}", self.crew)
+    }
+
+    /// Handlers that may be stuck before the server wants no more requests.
+    pub(super) fn bearable_stuck(&self) -> usize {
+        self.config.max_stand_ins.min(self.config.max_in_flight - 1)
     }
 
     /// The one door: every response passes here before it is written.

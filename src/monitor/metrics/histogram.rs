@@ -57,6 +57,14 @@ impl Buckets {
         self.counts.iter().sum()
     }
 
+    /// Adds what is in `others`.
+    pub fn add(&mut self, others: &Buckets) {
+        for (count, other) in self.counts.iter_mut().zip(others.counts) {
+            *count = count.saturating_add(other);
+        }
+        self.sum_micros = self.sum_micros.saturating_add(others.sum_micros);
+    }
+
     /// What has come since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Buckets) -> Buckets {
