@@ -9,7 +9,7 @@
 //! neither the other nor anybody who serves.
 
 use super::Failure;
-use super::args::Options;
+use super::options::Options;
 use crate::clock::Clock;
 use crate::monitor::{AccessLog, Journal, LogFormat, Outlet};
 use crate::record::{Utc, push_escaped, push_json};

@@ -5,14 +5,18 @@
 //! environment that cannot be followed, and 3 when connections were cut.
 
 mod accounts;
-mod args;
 mod banner;
+mod command;
 mod descriptors;
 mod log;
+mod options;
 mod signals;
+mod verbs;
 
-use self::args::{Invocation, Options};
+use self::command::Call;
 use self::log::Logs;
+use self::options::Options;
+use self::verbs::Run;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
@@ -43,13 +47,22 @@ pub fn run() -> ExitCode {
 }
 
 fn serve() -> Result<ExitCode, Failure> {
-    let options = match args::parse(std::env::args_os(), std::env::vars_os())? {
-        Invocation::Serve(options) => *options,
-        Invocation::Print(text) => {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| options::is_ours(name))
+        .collect();
+    let options = match command::parse(std::env::args_os())? {
+        Call::Serve(flags) => Options::load(&flags, &environment)?,
+        Call::Print(text) => {
             let _ = io::stdout().write_all(text.as_bytes());
             return Ok(ExitCode::SUCCESS);
         }
-        Invocation::HashPassword => return accounts::hash().map(|()| ExitCode::SUCCESS),
+        Call::Run(verb, flags, own) => {
+            return match verb.run {
+                Run::Alone(run) => run(&own),
+                Run::Configured(run) => run(Options::load(&flags, &environment)?, &own),
+            };
+        }
     };
     let logs = Logs::start(&options)?;
     let ended = serve_logged(options, &logs);
@@ -59,6 +72,7 @@ fn serve() -> Result<ExitCode, Failure> {
 }
 
 fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
+    let headers = options.security_headers();
     let config = options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
@@ -73,7 +87,7 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     let application =
         |monitor: &Monitor| with_accounts(article::application(monitor), Arc::new(login), &sessions);
     let mut builder = Server::builder()
-        .security_headers(options.headers)
+        .security_headers(headers)
         .guard(sessions.clone())
         .guard(Csrf::new(sessions.clone()));
     if let Some(log) = logs.access.clone() {

@@ -135,7 +135,7 @@ fn help() {
         );
     }
     for flag in
-        ["-b, --bind <ADDR>", "--log-file <FILE>", "--log-level <LEVEL>", "-h, --help", "-V, --version"]
+        ["-b, --bind <ADDR>", "--log-file <FILE|off>", "--log-level <LEVEL>", "-h, --help", "-V, --version"]
     {
         assert!(help.contains(flag), "no {flag} in help:\n{help}");
     }

@@ -1,0 +1,194 @@
+//! The table of options. Each is written once, here or with the limits of `config`; its flag, its variable, its key in a
+//! file, help, manual page, completions and `print-config` are made from that.
+//!
+//! A new one is a field of [`Options`] with its default, and two lines below:
+//!
+//! ```text
+//! "name-in-kebab-case", the.field.of.Options: how it is written, "VALUE-NAME",
+//!     "Help of half a line, without a full stop";
+//! ```
+
+use super::Options;
+use super::form::{Form, Kind, LogOutlet, One, Switch, Word, file, program};
+use crate::config::{AddressSource, Network, SETTINGS, Setting};
+use crate::monitor::LogFormat;
+use clap::ValueHint;
+use http::{HeaderName, HeaderValue};
+use log::Level;
+use std::ffi::OsString;
+use std::net::Ipv6Addr;
+
+/// Something that can be said about how to serve.
+#[derive(Clone)]
+pub(in crate::cli) struct Entry {
+    /// Its name in kebab case, which is its flag without the dashes and its key in a file.
+    pub(in crate::cli) name: &'static str,
+    pub(in crate::cli) short: Option<char>,
+    /// What stands for its value in a usage line.
+    pub(in crate::cli) value_name: &'static str,
+    pub(in crate::cli) help: &'static str,
+    /// The heading it stands under.
+    pub(in crate::cli) heading: &'static str,
+    pub(in crate::cli) kind: Kind,
+    /// What a shell offers for its value.
+    pub(in crate::cli) hint: ValueHint,
+    /// What can be written, if these are a few words.
+    pub(in crate::cli) words: Vec<&'static str>,
+    access: Access,
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Limit(&'static Setting),
+    Own { show: fn(&Options) -> Vec<OsString>, set: fn(&mut Options, Vec<OsString>) -> Result<(), String> },
+}
+
+/// Every option, in the order in which they are shown.
+pub(in crate::cli) fn table() -> impl Iterator<Item = Entry> {
+    own().into_iter().chain(SETTINGS.iter().map(Entry::from))
+}
+
+/// The option of that name.
+pub(in crate::cli) fn entry(name: &str) -> Option<Entry> {
+    table().find(|entry| entry.name == name)
+}
+
+impl Entry {
+    /// Its values, as they would be written.
+    pub(in crate::cli) fn show(&self, options: &Options) -> Vec<OsString> {
+        match self.access {
+            Access::Limit(setting) => vec![(setting.show)(&options.config).into()],
+            Access::Own { show, .. } => show(options),
+        }
+    }
+
+    /// Takes the values: as many as there are for a list, one for all others.
+    pub(in crate::cli) fn set(&self, options: &mut Options, values: Vec<OsString>) -> Result<(), String> {
+        match self.access {
+            Access::Limit(setting) => values
+                .into_iter()
+                .try_for_each(|value| (setting.set)(&mut options.config, &super::form::text(value)?)),
+            Access::Own { set, .. } => set(options, values),
+        }
+    }
+}
+
+impl From<&'static Setting> for Entry {
+    fn from(setting: &'static Setting) -> Self {
+        Entry {
+            name: setting.name,
+            short: None,
+            value_name: setting.value_name,
+            help: setting.help,
+            heading: setting.group.title(),
+            kind: Kind::Single,
+            hint: ValueHint::Other,
+            words: Vec::new(),
+            access: Access::Limit(setting),
+        }
+    }
+}
+
+macro_rules! options {
+    ($($heading:literal {
+        $($name:literal $($short:literal)?, $($field:ident).+: $form:expr, $value_name:literal, $help:literal;)*
+    })*) => {
+        fn own() -> Vec<Entry> {
+            vec![$($(Entry {
+            name: $name,
+            short: None $(.or(Some($short)))?,
+            value_name: $value_name,
+            help: $help,
+            heading: $heading,
+            kind: $form.kind(),
+            hint: $form.hint(),
+            words: $form.words(),
+            access: Access::Own {
+                show: |options| $form.show(&options.$($field).+),
+                set: |options, values| {
+                    options.$($field).+ = $form.read(values)?;
+                    Ok(())
+                },
+            },
+        },)*)*]
+        }
+    };
+}
+
+options! {
+    "Listening" {
+        "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
+            "Listen on HOST:PORT or unix:PATH, repeatable";
+    }
+    "Clients and fields" {
+        "allow-host", config.allow_hosts: One { read: host, show: String::clone }.each(), "NAME",
+            "Host that is served, repeatable; with any, others get 421";
+        "trusted-proxy", config.trusted_proxies: One { read: str::parse::<Network>, show: Network::to_string }.each(), "CIDR",
+            "Peers whose word on the client's address counts, repeatable";
+        "client-ip-from", config.client_ip_from: Word { what: "source of addresses", words: &AddressSource::ALL }, "SOURCE",
+            "Where they say it: peer, x-forwarded-for or forwarded";
+        "header", headers: One { read: field, show: show_field }.each_line(), "FIELD",
+            "'Name: value' on every response, repeatable";
+        "no-header", no_headers: One { read: field_name, show: HeaderName::to_string }.each(), "NAME",
+            "Standing field that is left out, repeatable";
+    }
+    "Accounts" {
+        "users", users: file(), "FILE|off",
+            "Who may log in, a line each: USER:HASH; see hash-password";
+        "insecure-cookies", insecure_cookies: Switch, "on|off",
+            "Session cookies for plain HTTP, where all can read them";
+    }
+    "Logs and alerts" {
+        "log-file", log_file: file(), "FILE|off",
+            "Append the log to FILE, besides standard error";
+        "log-level", log_level: Word { what: "level", words: LEVELS }, "LEVEL",
+            "What is logged: error, warn, info, debug or trace";
+        "log-format", log_format: Word { what: "format", words: FORMATS }, "FORMAT",
+            "How both logs are written: text or json";
+        "access-log", access_log: LogOutlet, "FILE|-|off",
+            "A line for every answer, to FILE or standard output";
+        "alert-command", alert_command: program(), "PROGRAM|off",
+            "Run for each alert, with it as JSON on standard input";
+    }
+}
+
+const LEVELS: &[(&str, Level)] = &[
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+fn address(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("an empty address; write HOST:PORT or unix:PATH".into());
+    }
+    Ok(text.into())
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let without_brackets = text.strip_prefix('[').map_or(text, |rest| rest.trim_end_matches(']'));
+    if text.is_empty() || (text.contains(':') && without_brackets.parse::<Ipv6Addr>().is_err()) {
+        return Err(format!("'{text}' is no host; write example.org or [::1], without a port"));
+    }
+    Ok(text.into())
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("no colon; write 'Name: value'")?;
+    let value =
+        value.trim().parse().map_err(|_| "a character no field value can have; write 'Name: value'")?;
+    Ok((field_name(name)?, value))
+}
+
+fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
+    // It was read from text.
+    format!("{name}: {}", value.to_str().unwrap_or_default())
+}
+
+fn field_name(text: &str) -> Result<HeaderName, String> {
+    text.trim().parse().map_err(|_| format!("'{text}' is no field name; write letters, digits and hyphens"))
+}
