@@ -1,6 +1,7 @@
 //! What the program says when it has started.
 
 use crate::config::{Config, SETTINGS};
+use crate::net::Address;
 use crate::record::Escaped;
 use std::fmt::Write;
 
@@ -35,6 +36,14 @@ pub(super) fn text(config: &Config, listening: &[(String, bool)], shortage: Opti
         let _ = write!(text, "\nwarning: {shortage}");
     }
     text
+}
+
+/// Where the board is.
+pub(super) fn admin(address: &Address) -> String {
+    match address {
+        Address::Tcp(_) => format!("  the live board: {}/board", Escaped(&address.to_string())),
+        Address::Unix(_) => format!("  health, metrics and the board on {}", Escaped(&address.to_string())),
+    }
 }
 
 /// A setting's value as it would be written.

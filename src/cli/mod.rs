@@ -5,6 +5,7 @@
 //! environment that cannot be followed, and 3 when connections were cut.
 
 mod accounts;
+mod admin;
 mod banner;
 mod command;
 mod descriptors;
@@ -97,8 +98,14 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
         builder = builder.alert_sink(command);
     }
     let server = start(config.clone(), builder, application)?;
+    // Dropped after the last answer: how a shutdown goes on can be watched.
+    let admin = admin::start(&server, options.admin.as_deref(), options.admin_token_file.as_deref(), logs)?;
+    signals.tell_threads_of(&server);
     let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
     logs.say(&banner::text(&config, &listening, shortage));
+    for address in admin.iter().flat_map(Server::addresses) {
+        logs.say(&banner::admin(address));
+    }
     // Not into the log: that is kept.
     if let Some(line) = demo {
         logs.say(&line);

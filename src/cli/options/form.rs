@@ -50,7 +50,6 @@ pub(super) struct One<T> {
 }
 
 impl<T> One<T> {
-    #[allow(dead_code, reason = "for options to come")]
     pub(super) const fn or_off(self) -> OrOff<T> {
         OrOff(self)
     }
@@ -77,7 +76,6 @@ impl<T> Form<T> for One<T> {
 }
 
 /// Such a value, or none.
-#[allow(dead_code, reason = "for options to come")]
 pub(super) struct OrOff<T>(One<T>);
 
 impl<T> Form<Option<T>> for OrOff<T> {
