@@ -103,7 +103,7 @@ fn seats(status: &Status, lately: &Second) -> Option<(Level, String)> {
         let _ = write!(text, "{} {noun} {verb}; ", spaced(waiting));
     }
     if lately.evicted > 0 {
-        text += "taking back seats from slow clients";
+        let _ = write!(text, "taking back {} a second from slow clients", spaced(lately.evicted));
     } else if status.evictable + status.evicting > 0 {
         text += "seats of slow or idle clients can be taken back";
     } else {
