@@ -12,6 +12,7 @@ mod descriptors;
 mod log;
 mod options;
 mod signals;
+mod top;
 mod verbs;
 
 use self::command::Call;

@@ -15,6 +15,8 @@ mod relief;
 mod shared;
 mod wire;
 
+#[cfg(feature = "cli")]
+pub(crate) use admin::thousands;
 pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};

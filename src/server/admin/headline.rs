@@ -46,9 +46,9 @@ fn the_end(status: &Status) -> Option<(Level, String)> {
     let handled = status.phases[Phase::Handling as usize - 1] + status.phases[Phase::Waiting as usize - 1];
     status.draining.then(|| {
         let requests = if left == 1 { "request" } else { "requests" };
-        let mut text = format!("Draining: {} {requests} left", spaced(left as u64));
+        let mut text = format!("Draining: {} {requests} left", thousands(left as u64));
         if handled < left {
-            let _ = write!(text, ", {} of them with the handlers", spaced(handled as u64));
+            let _ = write!(text, ", {} of them with the handlers", thousands(handled as u64));
         }
         (Level::Strained, text)
     })
@@ -71,9 +71,10 @@ fn stuck_handlers(status: &Status, request: Option<&str>) -> Option<(Level, Stri
     let request = request.filter(|request| !request.is_empty()).unwrap_or("its request");
     Some(match status.stuck.taken {
         0 | 1 => (level, format!("A handler is stuck: {request}, for {seconds} s")),
-        many => {
-            (level, format!("{} handlers are stuck, one on {request} for {seconds} s", spaced(many as u64)))
-        }
+        many => (
+            level,
+            format!("{} handlers are stuck, one on {request} for {seconds} s", thousands(many as u64)),
+        ),
     })
 }
 
@@ -100,17 +101,17 @@ fn seats(status: &Status, lately: &Second) -> Option<(Level, String)> {
     let mut text = "Seats are full: ".to_owned();
     if waiting > 0 {
         let (noun, verb) = if waiting == 1 { ("connection", "waits") } else { ("connections", "wait") };
-        let _ = write!(text, "{} {noun} {verb}; ", spaced(waiting));
+        let _ = write!(text, "{} {noun} {verb}; ", thousands(waiting));
     }
     if lately.evicted > 0 {
-        let _ = write!(text, "taking back {} a second from slow clients", spaced(lately.evicted));
+        let _ = write!(text, "taking back {} a second from slow clients", thousands(lately.evicted));
     } else if status.evictable + status.evicting > 0 {
         text += "seats of slow or idle clients can be taken back";
     } else {
         text += "everybody there is being served";
     }
     if refused > 0 {
-        let _ = write!(text, ", {} turned away a second", spaced(refused));
+        let _ = write!(text, ", {} turned away a second", thousands(refused));
     }
     let level = if refused > 0 { Level::Bad } else { Level::Strained };
     Some((level, text))
@@ -121,36 +122,37 @@ fn handlers(status: &Status, lately: &Second) -> Option<(Level, String)> {
     if !full || (status.queue.taken == 0 && lately.overloaded == 0) {
         return None;
     }
-    let limit = spaced(status.in_flight.limit as u64);
+    let limit = thousands(status.in_flight.limit as u64);
     let mut text = format!(
         "Handlers are full: all {limit} are at work, {} requests wait",
-        spaced(status.queue.taken as u64)
+        thousands(status.queue.taken as u64)
     );
     if lately.overloaded > 0 {
-        let _ = write!(text, ", {} turned away a second", spaced(lately.overloaded));
+        let _ = write!(text, ", {} turned away a second", thousands(lately.overloaded));
     }
     Some((if lately.overloaded > 0 { Level::Bad } else { Level::Strained }, text))
 }
 
 fn well(status: &Status, lately: &Second) -> String {
-    let seats = spaced(status.seats.limit as u64);
+    let seats = thousands(status.seats.limit as u64);
     let busy = status.busy() as u64;
     let mut text = match (status.seats.taken, busy) {
         (0, _) => format!("All is well: {seats} seats, all of them free"),
         (1, 0) => format!("All is well: 1 of {seats} seats taken, and idle"),
-        (taken, 0) => format!("All is well: {} of {seats} seats taken, all idle", spaced(taken as u64)),
-        (_, busy) => format!("All is well: {} of {seats} seats busy", spaced(busy)),
+        (taken, 0) => format!("All is well: {} of {seats} seats taken, all idle", thousands(taken as u64)),
+        (_, busy) => format!("All is well: {} of {seats} seats busy", thousands(busy)),
     };
     if lately.limited > 0 {
-        let _ = write!(text, "; rate limits refuse {} requests a second", spaced(lately.limited));
+        let _ = write!(text, "; rate limits refuse {} requests a second", thousands(lately.limited));
     } else if lately.evicted > 0 {
-        let _ = write!(text, "; {} seats a second are taken back from slow clients", spaced(lately.evicted));
+        let _ =
+            write!(text, "; {} seats a second are taken back from slow clients", thousands(lately.evicted));
     }
     text
 }
 
 /// With a comma between thousands.
-pub(super) fn spaced(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

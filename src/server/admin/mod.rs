@@ -25,6 +25,8 @@ mod probes;
 mod status;
 mod threads;
 
+#[cfg(feature = "cli")]
+pub(crate) use headline::thousands;
 pub use threads::Threads;
 
 use self::access::Access;
