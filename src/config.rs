@@ -80,6 +80,8 @@ pub struct Config {
     /// Fields of a request's head; past it 431. Default 100.
     pub max_headers: usize,
 
+    /// For a TLS handshake. Default 5 s.
+    pub handshake_timeout: Duration,
     /// For a whole head to arrive, from its first byte, or from the connection's arrival for the first. Default 10 s.
     pub header_timeout: Duration,
     /// For a whole body to arrive. Default 120 s.
@@ -97,6 +99,20 @@ pub struct Config {
     /// How long a shutdown waits for requests being served. Default 30 s.
     pub drain_timeout: Duration,
 }
+
+/// Names of the settings that hold for as long as a server runs: how many there are of everything is decided at its start.
+pub const FIXED: [&str; 10] = [
+    "max-connections",
+    "max-connections-per-client",
+    "max-waiting",
+    "seat-wait",
+    "stack-size",
+    "max-stand-ins",
+    "max-in-flight",
+    "max-queued",
+    "max-buffered",
+    "max-memory",
+];
 
 impl Default for Config {
     fn default() -> Self {
@@ -124,6 +140,7 @@ impl Default for Config {
             max_request_line: 8 << 10,
             max_head: 32 << 10,
             max_headers: 100,
+            handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(120),
             min_rate: Some(500),

@@ -30,6 +30,8 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// TLS cannot be spoken with what was given: a certificate, its key, or an authority of clients.
+    Tls(String),
     /// The threads the server cannot do without could not be started.
     Threads(io::Error),
     /// The system gave no random numbers.
@@ -58,6 +60,7 @@ impl fmt::Display for Error {
                 }
             }
             Error::Setting { name, problem } => write!(f, "bad value for --{name}: {problem}"),
+            Error::Tls(problem) => write!(f, "TLS: {problem}"),
             Error::Threads(source) => {
                 write!(
                     f,
@@ -182,6 +185,9 @@ refusals! {
     /// A body, announced or counted, past the limit.
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE, "body too large";
 
+    /// A plain request where TLS is spoken.
+    PLAIN_HTTP = BAD_REQUEST, "plain HTTP where TLS is spoken";
+
     // Time and room.
     /// A head that did not arrive in time.
     HEAD_TIMEOUT = REQUEST_TIMEOUT, "head not complete in time";
@@ -228,6 +234,9 @@ impl Refusal {
     pub const THROTTLED: Refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "throttled");
     /// The request names a host that is not served here.
     pub const OTHER_HOST: Refusal = Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host not on the list");
+    /// The request names another host than the TLS connection it came over was opened for.
+    pub const OTHER_SERVER_NAME: Refusal =
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host other than the server name of TLS");
     /// The method is not on the list.
     pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
@@ -237,7 +246,7 @@ impl Refusal {
 impl Refusal {
     /// All of the above, the likely ones first.
     pub(crate) fn own() -> impl Iterator<Item = Refusal> {
-        const OTHERS: [Refusal; 14] = [
+        const OTHERS: [Refusal; 15] = [
             Refusal::TOO_MANY_REQUESTS,
             Refusal::THROTTLED,
             Refusal::OVERLOADED,
@@ -250,6 +259,7 @@ impl Refusal {
             Refusal::PATH_TOO_LONG,
             Refusal::PATH,
             Refusal::OTHER_HOST,
+            Refusal::OTHER_SERVER_NAME,
             Refusal::OTHER_METHOD,
             Refusal::PANIC,
         ];
@@ -263,6 +273,8 @@ impl Refusal {
 pub enum CloseReason {
     /// The client closed it between requests.
     Client,
+    /// TLS was not agreed on.
+    Handshake,
     /// The client went away in the middle of a message, or the network did.
     Broken,
     /// The answer said `Connection: close`, by the client's wish or the protocol's.
@@ -289,6 +301,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             CloseReason::Client => "closed by the client",
+            CloseReason::Handshake => "no TLS handshake",
             CloseReason::Broken => "broken off",
             CloseReason::Finished => "finished",
             CloseReason::Refused(reason) => reason,

@@ -39,6 +39,7 @@
 //!
 //! - `cli` (default): the program `selvedge`.
 //! - `json`: JSON responses, and the built-in application.
+//! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.
@@ -87,10 +88,14 @@ pub use {
     config::{AddressSource, Network},
     guard::{ClientIdentity, Exchange, Guard, RateLimit, SecurityHeaders, Throttle, Validate},
     message::{Body, ClientKey, IntoResponse, Request, RequestId, Response, Transport, Upgraded},
+    message::{ClientCertificate, TlsInfo},
     net::Stream,
     server::{DrainReport, Server},
-    service::{Handler, Plan, Router, Streaming},
+    service::{Handler, HttpsOnly, Plan, Router, Streaming},
 };
+
+#[cfg(all(feature = "tls-rustls", not(loom)))]
+pub use net::{CertificateFiles, Profile, Tls, TlsSettings};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 

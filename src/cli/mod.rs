@@ -11,7 +11,14 @@ mod command;
 mod descriptors;
 mod log;
 mod options;
+#[cfg(feature = "self-signed")]
+mod self_signed;
 mod signals;
+#[cfg(feature = "tls-rustls")]
+mod tls;
+#[cfg(not(feature = "tls-rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod top;
 mod verbs;
 
@@ -24,11 +31,13 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::guard::Csrf;
 use crate::monitor::{AlertCommand, Monitor};
+use crate::net::Tls;
 use crate::record::Escaped;
 use crate::server::{Builder, Server};
-use crate::service::{Router, article, with_accounts};
+use crate::service::{HttpsOnly, Router, article, with_accounts};
 use crate::sync::Arc;
 use ::log::{info, warn};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -74,7 +83,13 @@ fn serve() -> Result<ExitCode, Failure> {
 }
 
 fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
-    let headers = options.security_headers();
+    let secured = tls::load(&options)?;
+    let mut headers = options.security_headers();
+    if secured.provisional {
+        // A browser that was told to insist on HTTPS gives nobody the choice to trust the certificate all the same.
+        headers = headers.without(&STRICT_TRANSPORT_SECURITY);
+    }
+    let redirect = options.redirect_http.clone();
     let config = options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
@@ -98,7 +113,7 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     if let Some(command) = alert_command.clone() {
         builder = builder.alert_sink(command);
     }
-    let server = start(config.clone(), builder, application)?;
+    let server = start(config.clone(), builder, secured.tls.as_ref(), redirect, application)?;
     // Dropped after the last answer: how a shutdown goes on can be watched.
     let admin = admin::start(&server, options.admin.as_deref(), options.admin_token_file.as_deref(), logs)?;
     signals.tell_threads_of(&server);
@@ -108,7 +123,7 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
         logs.say(&banner::admin(address));
     }
     // Not into the log: that is kept.
-    if let Some(line) = demo {
+    for line in [secured.line, demo].into_iter().flatten() {
         logs.say(&line);
     }
 
@@ -126,14 +141,23 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
 fn start(
     config: Config,
     mut builder: Builder,
+    tls: Option<&Tls>,
+    redirect: Option<String>,
     application: impl FnOnce(&Monitor) -> Router,
 ) -> Result<Server, Error> {
     let monitor = Monitor::new(Clock::system());
     let application = application(&monitor);
+    let mut port = None;
     for address in &config.bind {
-        builder = builder.bind(address)?;
+        let listener = tls::listen(address, tls)?;
+        port = port.or(listener.address().tcp().map(|address| address.port()));
+        builder = builder.listener(listener);
     }
-    builder.monitor(monitor).config(config).serve(application)
+    builder = builder.monitor(monitor).config(config);
+    match redirect {
+        Some(address) => builder.bind(&address)?.serve(HttpsOnly::new(port.unwrap_or(443), application)),
+        None => builder.serve(application),
+    }
 }
 
 /// Why the program ends before it has served: one line for the operator, and the exit code.

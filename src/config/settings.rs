@@ -104,6 +104,7 @@ settings! {
         "max-headers", max_headers: count(1, 1024), "Fields in the head; past it 431";
     }
     Times {
+        "handshake-timeout", handshake_timeout: time(1, HOUR), "For a TLS handshake";
         "header-timeout", header_timeout: time(1, HOUR), "For a whole head to arrive; past it 408";
         "body-timeout", body_timeout: time(1, 24 * HOUR), "For a whole body to arrive; past it 408";
         "min-rate", min_rate: bytes(1, GIB).or_off(), "Bytes a second a body has to arrive with; below it 408";

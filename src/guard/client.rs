@@ -77,6 +77,24 @@ impl ClientIdentity {
         }
         client
     }
+
+    /// Whether the proxy next to us had the request over TLS: the last word of X-Forwarded-Proto, or of `proto` in
+    /// Forwarded. `None` if it does not say.
+    fn says_secure(&self, request: &Request) -> Option<bool> {
+        let name = match self.source {
+            AddressSource::Peer => return None,
+            AddressSource::XForwardedFor => "x-forwarded-proto",
+            AddressSource::Forwarded => "forwarded",
+        };
+        let fields = request.head.fields(request.input.message());
+        let (_, value) = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).last()?;
+        let scheme = match self.source {
+            AddressSource::Forwarded if !is_closed(value) => return None,
+            AddressSource::Forwarded => parameter(split(value, b',').last()?, b"proto")?,
+            _ => value.rsplit(|&byte| byte == b',').next()?.trim_ascii(),
+        };
+        Some(scheme.eq_ignore_ascii_case(b"https"))
+    }
 }
 
 impl Guard for ClientIdentity {
@@ -88,6 +106,9 @@ impl Guard for ClientIdentity {
             if let Some(address) = self.find(request) {
                 request.client = ClientKey::from(address);
                 request.client_address = Some(address);
+            }
+            if let Some(secure) = self.says_secure(request) {
+                request.secure = secure;
             }
         } else {
             request.forget_fields(is_claim);
@@ -153,12 +174,16 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 
 /// The `for` parameter of an element of Forwarded (RFC 7239 §4), without its quotes; empty if there is none.
 fn for_of(element: &[u8]) -> Hop<'_> {
-    let node = split(element, b';').find_map(|pair| {
+    Hop(parameter(element, b"for").unwrap_or_default())
+}
+
+/// A parameter of an element of Forwarded, without its quotes. Neither a node name nor a scheme has anything in it that
+/// would have to be escaped.
+fn parameter<'a>(element: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let value = split(element, b';').find_map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
-        name.eq_ignore_ascii_case(b"for").then_some(value)
-    });
-    let node = node.unwrap_or_default();
-    // A node name has nothing in it that would have to be escaped.
-    Hop(node.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(node))
+        name.eq_ignore_ascii_case(wanted).then_some(value)
+    })?;
+    Some(value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value))
 }

@@ -14,12 +14,14 @@ use http::{HeaderName, HeaderValue, header};
 ///
 /// The default set: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`, `X-XSS-Protection: 0`,
 /// `Content-Security-Policy: default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none';
-/// form-action 'self'`, and a `Server` field that says nothing.
+/// form-action 'self'`, and a `Server` field that says nothing; and to clients that came over TLS
+/// `Strict-Transport-Security: max-age=31536000`.
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders {
     fields: Vec<(HeaderName, HeaderValue)>,
-    /// The fields as they are sent, made when they last changed.
-    block: Arc<StandingFields>,
+    /// The fields as they are sent, made when they last changed: to clients over TLS, and to others.
+    secure: Arc<StandingFields>,
+    plain: Arc<StandingFields>,
 }
 
 impl SecurityHeaders {
@@ -34,6 +36,8 @@ impl SecurityHeaders {
                 header::CONTENT_SECURITY_POLICY,
                 "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'",
             ),
+            // A year, and not for hosts below this one, which may be others'.
+            (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
         ];
         SecurityHeaders::of(fields.map(|(name, value)| (name, HeaderValue::from_static(value))).into())
     }
@@ -59,7 +63,12 @@ impl SecurityHeaders {
     }
 
     fn of(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
-        SecurityHeaders { block: Arc::new(StandingFields::new(fields.clone())), fields }
+        let plain = fields.iter().filter(|(name, _)| name != header::STRICT_TRANSPORT_SECURITY).cloned();
+        SecurityHeaders {
+            plain: Arc::new(StandingFields::new(plain)),
+            secure: Arc::new(StandingFields::new(fields.clone())),
+            fields,
+        }
     }
 }
 
@@ -70,7 +79,8 @@ impl Default for SecurityHeaders {
 }
 
 impl Guard for SecurityHeaders {
-    fn seal(&self, _: &Exchange, response: &mut Response) {
-        response.standing = Some(self.block.clone());
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        let block = if exchange.request().is_secure() { &self.secure } else { &self.plain };
+        response.standing = Some(block.clone());
     }
 }

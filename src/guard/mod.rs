@@ -29,6 +29,7 @@ use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Request, Response};
 use crate::service::Plan;
+use crate::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Filters requests and seals responses. Called by many threads at once.
@@ -81,6 +82,29 @@ pub trait Guard: Send + Sync + 'static {
     /// Adds what this guard knows about clients to what the others do. Called about once a second while somebody watches.
     fn report(&self, now: Tick, census: &mut Census) {
         let _ = (now, census);
+    }
+}
+
+/// Guards can be shared.
+impl<G: Guard + ?Sized> Guard for Arc<G> {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        (**self).admit(exchange)
+    }
+
+    fn may_wait(&self) -> bool {
+        (**self).may_wait()
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        (**self).seal(exchange, response);
+    }
+
+    fn sweep(&self, now: Tick) {
+        (**self).sweep(now);
+    }
+
+    fn report(&self, now: Tick, census: &mut Census) {
+        (**self).report(now, census);
     }
 }
 

@@ -64,6 +64,10 @@ impl Guard for Validate {
         if !is_safe(path) {
             return Err(Refusal::PATH);
         }
+        let asked_for = request.tls().and_then(|tls| tls.server_name.as_deref());
+        if asked_for.is_some_and(|name| !is_same_host(name, request.authority())) {
+            return Err(Refusal::OTHER_SERVER_NAME);
+        }
         if !self.permits_host(request.authority()) {
             return Err(Refusal::OTHER_HOST);
         }
@@ -83,6 +87,14 @@ impl Guard for Validate {
             }
         }
     }
+}
+
+/// Whether a request is for the server its TLS connection was opened for (RFC 9110 §7.4). One of HTTP/1.0 need not say.
+fn is_same_host(server_name: &str, authority: Option<&str>) -> bool {
+    authority.is_none_or(|authority| {
+        let host = without_port(authority);
+        host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case(server_name)
+    })
 }
 
 fn without_port(authority: &str) -> &str {

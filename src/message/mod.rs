@@ -5,6 +5,7 @@ mod client;
 mod problem;
 mod request;
 mod response;
+mod tls;
 
 pub use body::Body;
 pub(crate) use body::Content;
@@ -12,3 +13,4 @@ pub use client::ClientKey;
 pub(crate) use request::{Incoming, Source};
 pub use request::{Request, RequestId};
 pub use response::{IntoResponse, Response, Transport, Upgraded};
+pub use tls::{ClientCertificate, TlsInfo};

@@ -1,8 +1,10 @@
 //! A request, as guards and handlers see it.
 
-use super::ClientKey;
+use super::{ClientKey, TlsInfo};
 use crate::http1::{Buffer, Head};
+use crate::sync::Arc;
 use crate::threads::Share;
+use http::uri::Scheme;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use std::any::Any;
 use std::cell::OnceCell;
@@ -21,6 +23,10 @@ pub struct Request {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) client: ClientKey,
     pub(crate) client_address: Option<IpAddr>,
+    /// What the connection's handshake agreed on.
+    pub(crate) tls: Option<Arc<TlsInfo>>,
+    /// Whether nobody between the client and here could read along.
+    pub(crate) secure: bool,
     pub(crate) incoming: Incoming,
     headers: OnceCell<HeaderMap>,
     uri: OnceCell<Uri>,
@@ -71,6 +77,8 @@ impl Request {
             peer,
             client,
             client_address: peer.map(|peer| peer.ip()),
+            tls: None,
+            secure: false,
             incoming: Incoming::None,
             headers: OnceCell::new(),
             uri: OnceCell::new(),
@@ -90,6 +98,7 @@ impl Request {
         self.head.clear();
         self.client = self.peer.into();
         self.client_address = self.peer.map(|peer| peer.ip());
+        self.secure = self.tls.is_some();
         self.incoming = Incoming::None;
         self.headers.take();
         self.uri.take();
@@ -178,6 +187,21 @@ impl Request {
     /// The client's address: the peer's, or what trusted proxies say it is. `None` if nobody knows.
     pub fn client_address(&self) -> Option<IpAddr> {
         self.client_address
+    }
+
+    /// Whether the client came over TLS: to this server, or to a trusted proxy that says so.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The scheme of the request's URI (RFC 9110 §4.2).
+    pub fn scheme(&self) -> Scheme {
+        if self.secure { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// The TLS connection it came over, if this server ended it.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     /// What counts as one client.

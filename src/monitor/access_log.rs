@@ -5,7 +5,7 @@
 //! ([`Journal`]).
 
 use super::journal::{Journal, Outlet};
-use crate::message::RequestId;
+use crate::message::{RequestId, TlsInfo};
 use crate::record::{push_clf, push_escaped, push_json, push_number, push_utc};
 use http::{StatusCode, Version};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ pub enum LogFormat {
     /// 192.0.2.7 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1234 "-" "curl/8" 192.0.2.7:4321 0.000123 0123456789abcdef
     /// ```
     ///
-    /// Peer, duration in seconds and request id stand behind what the combined format has.
+    /// Peer, duration in seconds, request id and the version and group of TLS stand behind what the combined format has.
     #[default]
     Text,
     /// One JSON object a line.
@@ -54,6 +54,8 @@ pub struct Access<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The Referer field.
     pub referer: Option<&'a [u8]>,
+    /// What the TLS connection agreed on, if there is one.
+    pub tls: Option<&'a TlsInfo>,
 }
 
 /// Where a server writes a line for every answer. Cloned to whoever is to [reopen](Journal::reopen) it.
@@ -142,7 +144,11 @@ fn combined(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     push_number(line, duration.as_secs(), 1);
     line.push(b'.');
     push_number(line, duration.subsec_micros().into(), 6);
-    write!(line, " {id}")
+    write!(line, " {id}")?;
+    match access.tls {
+        Some(tls) => write!(line, " {}/{}", tls.version, tls.group.unwrap_or("-")),
+        None => line.write_all(b" -"),
+    }
 }
 
 fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
@@ -175,6 +181,11 @@ fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     write!(line, ",\"request_id\":\"{id}\"")?;
     push_member(line, "user_agent", access.user_agent);
     push_member(line, "referer", access.referer);
+    push_member(line, "tls", access.tls.map(|tls| tls.version.as_bytes()));
+    push_member(line, "group", access.tls.and_then(|tls| tls.group).map(str::as_bytes));
+    if let Some(client) = access.tls.and_then(|tls| tls.client.as_ref()) {
+        push_member(line, "client_certificate", Some(client.subject.as_bytes()));
+    }
     line.push(b'}');
     Ok(())
 }

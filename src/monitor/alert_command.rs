@@ -85,7 +85,7 @@ impl AlertCommand {
 
 impl AlertSink for AlertCommand {
     fn alert(&self, alert: &Alert) {
-        if self.0.queue.try_send(*alert).is_err() {
+        if self.0.queue.try_send(alert.clone()).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -8,7 +8,7 @@
 use super::hitters::{HitKind, Hitters};
 use crate::clock::{Clock, Tick};
 use crate::message::ClientKey;
-use crate::record::Utc;
+use crate::record::{Utc, push_json};
 use crate::sync::{Arc, AtomicU64, Builder, Mutex, Ordering, Receiver, Sender, bounded};
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,7 +26,7 @@ const QUEUE: usize = 256;
 const STACK: usize = 256 << 10;
 
 /// Something to look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Alert {
     /// A client asks often: so many requests with this method and status in the last minute.
@@ -46,6 +46,13 @@ pub enum Alert {
         bytes: u64,
         /// Bytes it may have.
         limit: u64,
+    },
+    /// A certificate ends soon, or could not be read again.
+    Certificate {
+        /// When it was noticed.
+        at: SystemTime,
+        /// Which, and what to do.
+        problem: String,
     },
 }
 
@@ -76,7 +83,7 @@ pub struct Alerts {
 }
 
 /// What alerts are called in the metrics.
-const KINDS: [&str; 2] = ["frequent_requests", "memory"];
+const KINDS: [&str; 3] = ["frequent_requests", "memory", "certificate"];
 
 impl Alerts {
     /// Starts the thread that tells the log and `sinks`. It ends after the last alert when this is dropped.
@@ -108,13 +115,14 @@ impl Alerts {
         let number = match alert {
             Alert::Frequent { .. } => 0,
             Alert::Memory { .. } => 1,
+            Alert::Certificate { .. } => 2,
         };
         self.raised[number].fetch_add(1, Ordering::Relaxed);
         let mut recent = self.recent.lock();
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }
-        recent.push_back(alert);
+        recent.push_back(alert.clone());
         drop(recent);
         if self.queue.try_send(alert).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -130,7 +138,7 @@ impl Alerts {
 
     /// The last alerts, the latest last.
     pub fn recent(&self) -> Vec<Alert> {
-        self.recent.lock().iter().copied().collect()
+        self.recent.lock().iter().cloned().collect()
     }
 
     /// How many alerts of which kind there were.
@@ -160,7 +168,7 @@ impl Alert {
     /// When it was noticed.
     pub fn at(&self) -> SystemTime {
         match self {
-            Alert::Frequent { at, .. } | Alert::Memory { at, .. } => *at,
+            Alert::Frequent { at, .. } | Alert::Memory { at, .. } | Alert::Certificate { at, .. } => *at,
         }
     }
 
@@ -179,6 +187,13 @@ impl Alert {
                 "{{\"alert\":\"memory\",\"time\":\"{}\",\"bytes\":{bytes},\"limit\":{limit}}}",
                 Utc(*at)
             ),
+            Alert::Certificate { at, problem } => {
+                let mut json = format!("{{\"alert\":\"certificate\",\"time\":\"{}\",\"problem\":", Utc(*at))
+                    .into_bytes();
+                push_json(&mut json, problem.as_bytes());
+                json.push(b'}');
+                String::from_utf8_lossy(&json).into_owned()
+            }
         }
     }
 }
@@ -193,6 +208,7 @@ impl fmt::Display for Alert {
             Alert::Memory { bytes, limit, .. } => {
                 write!(f, "alert: {} MiB of memory, and {} MiB are permitted", bytes >> 20, limit >> 20)
             }
+            Alert::Certificate { problem, .. } => write!(f, "alert: {problem}"),
         }
     }
 }

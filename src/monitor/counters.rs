@@ -38,6 +38,8 @@ struct State {
     panics: AtomicU64,
     /// Handlers that were found stuck. Written by the watchdog.
     stuck: AtomicU64,
+    /// TLS connections that were reset because there was no time to tell them why.
+    resets: AtomicU64,
     /// Set by the thread that watches memory, read by the acceptor.
     refusing: AtomicBool,
     /// What the process has, written by the thread that samples it; zero before the first sample.
@@ -73,6 +75,8 @@ pub struct Counters {
     pub panics: u64,
     /// Connections whose seat was taken back.
     pub evicted: u64,
+    /// Connections over TLS that were refused with a reset: too many were being told why at once.
+    pub resets: u64,
 }
 
 /// One active connection, counted for as long as this lives.
@@ -90,6 +94,7 @@ impl Monitor {
             accept_errors: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
             memory: AtomicU64::new(0),
             descriptors: AtomicU64::new(0),
@@ -125,7 +130,7 @@ impl Monitor {
     /// The counts now.
     pub fn counters(&self) -> Counters {
         let totals = self.totals();
-        let State { active, accepted, accept_errors, panics, .. } = &*self.state;
+        let State { active, accepted, accept_errors, panics, resets, .. } = &*self.state;
         Counters {
             active_connections: active.load(Ordering::Relaxed),
             accepted: accepted.load(Ordering::Relaxed),
@@ -134,6 +139,7 @@ impl Monitor {
             refused: totals.refused(),
             panics: panics.load(Ordering::Relaxed),
             evicted: totals.closed("evicted"),
+            resets: resets.load(Ordering::Relaxed),
         }
     }
 
@@ -247,6 +253,10 @@ impl Monitor {
         self.state.stuck.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn note_reset(&self) {
+        self.state.resets.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn note_panic(&self) {
         self.state.panics.fetch_add(1, Ordering::Relaxed);
     }
@@ -265,13 +275,11 @@ impl Monitor {
     }
 
     /// A TLS handshake was completed.
-    #[allow(dead_code, reason = "what completes handshakes is not here yet")]
     pub(crate) fn note_handshake(&self, version: &'static str, group: &'static str, resumed: bool) {
         self.state.handshakes.note(Agreed { version, group, resumed });
     }
 
     /// A TLS handshake failed.
-    #[allow(dead_code, reason = "what completes handshakes is not here yet")]
     pub(crate) fn note_handshake_failure(&self, reason: &'static str) {
         self.state.handshakes.note_failure(reason);
     }

@@ -1,6 +1,6 @@
 //! Addresses, and what listens on them.
 
-use super::Stream;
+use super::{Stream, Tls};
 use crate::error::Error;
 use socket2::SockRef;
 use std::fmt;
@@ -28,6 +28,8 @@ const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub enum Address {
     /// A TCP port.
     Tcp(SocketAddr),
+    /// A TCP port where TLS is spoken.
+    Tls(SocketAddr),
     /// A Unix socket's path.
     Unix(PathBuf),
 }
@@ -37,6 +39,8 @@ pub enum Address {
 pub struct Listener {
     socket: Socket,
     address: Address,
+    /// Spoken with who comes by TCP.
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -48,9 +52,14 @@ enum Socket {
 impl Address {
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
+        self.tcp().is_none_or(|address| address.ip().to_canonical().is_loopback())
+    }
+
+    /// Its address and port, if it is a TCP port.
+    pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
-            Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Address::Unix(_) => true,
+            Address::Tcp(address) | Address::Tls(address) => Some(*address),
+            Address::Unix(_) => None,
         }
     }
 
@@ -58,7 +67,7 @@ impl Address {
     pub(crate) fn wake(&self) {
         // If nobody can be reached, nobody is blocked there either.
         match self {
-            Address::Tcp(address) => {
+            Address::Tcp(address) | Address::Tls(address) => {
                 let ip = match address.ip() {
                     IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
                     IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -77,6 +86,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => write!(f, "http://{address}"),
+            Address::Tls(address) => write!(f, "https://{address}"),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -101,7 +111,25 @@ impl Listener {
         let failed = |source| Error::Bind { address: "an inherited socket".into(), source };
         let address = Address::Tcp(listener.local_addr().map_err(failed)?);
         prepare(&listener).map_err(failed)?;
-        Ok(Listener { socket: Socket::Tcp(listener), address })
+        Ok(Listener { socket: Socket::Tcp(listener), address, tls: None })
+    }
+
+    /// The same listener, speaking TLS with who comes by TCP. Unix sockets stay plain: what is on them does not leave the
+    /// machine.
+    #[cfg(feature = "tls-rustls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: &Tls) -> Self {
+        if let Some(address) = self.address.tcp() {
+            self.address = Address::Tls(address);
+            self.tls = Some(tls.clone());
+        }
+        self
+    }
+
+    /// What is spoken with who comes by TCP.
+    #[cfg(feature = "tls-rustls")]
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Where it listens; with the port it was given, if it asked for any.
@@ -117,7 +145,11 @@ impl Listener {
                 // On Linux the listener's options are inherited, which saves a system call for each connection.
                 #[cfg(not(target_os = "linux"))]
                 stream.set_nodelay(true)?;
-                Ok((stream.into(), Some(peer)))
+                let stream = match &self.tls {
+                    Some(tls) => tls.stream(stream),
+                    None => stream.into(),
+                };
+                Ok((stream, Some(peer)))
             }
             Socket::Unix(listener) => Ok((listener.accept()?.0.into(), None)),
         }
@@ -159,7 +191,7 @@ impl Listener {
         }
         .map_err(failed)?;
         SockRef::from(&socket).listen(BACKLOG).map_err(failed)?;
-        Ok(Listener { socket: Socket::Unix(socket), address: Address::Unix(path.into()) })
+        Ok(Listener { socket: Socket::Unix(socket), address: Address::Unix(path.into()), tls: None })
     }
 }
 

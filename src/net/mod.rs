@@ -2,6 +2,15 @@
 
 mod listener;
 mod stream;
+#[cfg(feature = "tls-rustls")]
+mod tls;
+#[cfg(not(feature = "tls-rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 pub use listener::{Address, Listener};
-pub use stream::Stream;
+pub use stream::{HandshakeError, Stream};
+#[cfg(not(feature = "tls-rustls"))]
+pub(crate) use tls::Tls;
+#[cfg(feature = "tls-rustls")]
+pub use tls::{CertificateFiles, Profile, Tls, TlsSettings, Validity};

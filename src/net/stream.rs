@@ -1,10 +1,12 @@
 //! A connection's two-way stream of bytes, whatever carries it.
 
-use crate::message::Transport;
+use super::tls::TlsStream;
+use crate::message::{TlsInfo, Transport};
 use crate::sync::Arc;
 use crate::threads::{Cut, Lifeline};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -22,8 +24,25 @@ pub enum Stream {
     Tcp(Arc<TcpStream>),
     /// A Unix socket.
     Unix(Arc<UnixStream>),
+    /// TLS over TCP.
+    Tls(Box<TlsStream>),
     /// Anything else, such as a pipe in memory.
     Other(Box<dyn Duplex>),
+}
+
+/// Why there will be no TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandshakeError {
+    /// The client speaks plain HTTP. It can be answered in that.
+    PlainHttp,
+    /// The client left without a word.
+    Closed,
+    /// The client left in the middle, or the network did.
+    Broken,
+    /// The client sent more than any handshake has.
+    TooLong,
+    /// The client does not speak the protocol, or nothing of it that we do. It has been told.
+    Refused(String),
 }
 
 /// Whatever reads and writes.
@@ -37,6 +56,31 @@ impl Stream {
         Stream::Other(Box::new(duplex))
     }
 
+    /// Whether there is a handshake before the first request.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Stream::Tls(_))
+    }
+
+    /// Speaks TLS' handshake, where there is one to speak. A client that turns out to speak plain HTTP is from then on
+    /// spoken with in that.
+    pub fn handshake(&mut self) -> Result<Option<TlsInfo>, HandshakeError> {
+        let Stream::Tls(stream) = self else { return Ok(None) };
+        let done = stream.handshake();
+        if matches!(done, Err(HandshakeError::PlainHttp))
+            && let Stream::Tls(stream) = std::mem::replace(self, Stream::other(io::empty()))
+        {
+            *self = Stream::Tcp(stream.into_socket());
+        }
+        done.map(Some)
+    }
+
+    /// Closes a connection of which nothing more is wanted, in the cheapest way.
+    pub(crate) fn reset(self) {
+        if let Stream::Tls(stream) = self {
+            stream.reset();
+        }
+    }
+
     /// Whether it can be cut, and does not block once it has been.
     pub fn is_socket(&self) -> bool {
         !matches!(self, Stream::Other(_))
@@ -47,12 +91,16 @@ impl Stream {
         match self {
             Stream::Tcp(socket) => Some(socket.clone()),
             Stream::Unix(socket) => Some(socket.clone()),
+            Stream::Tls(stream) => Some(stream.socket().clone()),
             Stream::Other(_) => None,
         }
     }
 
     /// Sends all of `bytes`, and lets the kernel wait for more before it makes a packet of the last of them.
     pub fn write_with_more_to_come(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Stream::Tls(stream) = self {
+            return stream.hold(bytes);
+        }
         #[cfg(target_os = "linux")]
         if let Stream::Tcp(socket) = self {
             return SockRef::from(&**socket).send_with_flags(bytes, libc::MSG_NOSIGNAL | libc::MSG_MORE);
@@ -62,15 +110,20 @@ impl Stream {
 
     /// Sends up to `count` bytes of `file` from `offset` on, and moves `offset`. Zero means that the file ends there.
     ///
-    /// On Linux the kernel moves them (`sendfile`); elsewhere, and for streams that are no sockets, they pass through a
-    /// small buffer.
+    /// On Linux the kernel moves them (`sendfile`); elsewhere, and for streams that are no sockets or encrypt, they pass
+    /// through a small buffer.
     pub fn send_file(&mut self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+        if let Stream::Tls(stream) = self {
+            let sent = stream.send_file(file, *offset, count)?;
+            *offset += sent as u64;
+            return Ok(sent);
+        }
         #[cfg(target_os = "linux")]
         {
             let socket = match self {
                 Stream::Tcp(socket) => Some(SockRef::from(&**socket)),
                 Stream::Unix(socket) => Some(SockRef::from(&**socket)),
-                Stream::Other(_) => None,
+                Stream::Tls(_) | Stream::Other(_) => None,
             };
             if let (Some(socket), Ok(from)) = (socket, usize::try_from(*offset)) {
                 let sent = socket.sendfile(file, from, NonZeroUsize::new(count))?;
@@ -90,6 +143,7 @@ impl Stream {
         match self {
             Stream::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Stream::Unix(socket) => socket.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => stream.finish_writing(),
             Stream::Other(duplex) => duplex.flush(),
         }
     }
@@ -99,7 +153,20 @@ impl Stream {
         match self {
             Stream::Tcp(socket) => socket.set_nonblocking(true).is_ok(),
             Stream::Unix(socket) => socket.set_nonblocking(true).is_ok(),
+            Stream::Tls(stream) => stream.socket().set_nonblocking(true).is_ok(),
             Stream::Other(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::PlainHttp => f.write_str("it speaks plain HTTP"),
+            HandshakeError::Closed => f.write_str("it left without a word"),
+            HandshakeError::Broken => f.write_str("it broke off"),
+            HandshakeError::TooLong => f.write_str("it sent too much"),
+            HandshakeError::Refused(problem) => f.write_str(problem),
         }
     }
 }
@@ -109,6 +176,7 @@ impl Read for Stream {
         match self {
             Stream::Tcp(socket) => (&**socket).read(buffer),
             Stream::Unix(socket) => (&**socket).read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
             Stream::Other(duplex) => duplex.read(buffer),
         }
     }
@@ -119,6 +187,7 @@ impl Write for Stream {
         match self {
             Stream::Tcp(socket) => (&**socket).write(bytes),
             Stream::Unix(socket) => (&**socket).write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
             Stream::Other(duplex) => duplex.write(bytes),
         }
     }
@@ -127,6 +196,7 @@ impl Write for Stream {
         match self {
             // Sockets hold nothing back.
             Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
+            Stream::Tls(stream) => stream.flush(),
             Stream::Other(duplex) => duplex.flush(),
         }
     }
@@ -137,7 +207,8 @@ impl Transport for Stream {
         match self {
             Stream::Tcp(socket) => Ok(Box::new(Stream::Tcp(socket.clone()))),
             Stream::Unix(socket) => Ok(Box::new(Stream::Unix(socket.clone()))),
-            Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+            // What one half reads may have to be answered by the other, in the middle of what that one writes.
+            Stream::Tls(_) | Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -174,11 +245,12 @@ impl From<UnixStream> for Stream {
     }
 }
 
-impl std::fmt::Debug for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stream::Tcp(socket) => socket.fmt(f),
             Stream::Unix(socket) => socket.fmt(f),
+            Stream::Tls(stream) => stream.fmt(f),
             Stream::Other(_) => f.write_str("Other"),
         }
     }

@@ -117,14 +117,14 @@ impl Admission {
         // One seat for each who waits; those who have been told to go and have not gone yet count.
         let wanted = self.shared.lobby.waiting().saturating_sub(self.shared.board.evicting());
         if wanted > 0 {
-            evict(&self.shared.board, now, wanted, self.shared.config.min_rate);
+            evict(&self.shared.board, now, wanted, self.shared.policy().config.min_rate);
         }
         self.ring();
     }
 
     /// Ends a connection for the sake of its descriptor, if one deserves it; says whether it did.
     pub(super) fn evict_one(&self) -> bool {
-        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.config.min_rate) > 0
+        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.policy().config.min_rate) > 0
     }
 
     /// Starts the watchdog.
@@ -153,11 +153,11 @@ impl Admission {
     fn watch(&self) -> bool {
         let shared = &self.shared;
         let now = shared.clock.now();
-        shared.monitor.watchdog().beat(now);
-        for number in enforce(&shared.board, now, shared.min_rate()).stuck {
+        let policy = shared.policy();
+        for number in enforce(&shared.board, now, policy.min_rate()).stuck {
             shared.monitor.note_stuck();
             let peer = PeerName(shared.board.peer(number));
-            log::warn!("the handler for {peer} is stuck: past its {:?}", shared.config.handler_timeout);
+            log::warn!("the handler for {peer} is stuck: past its {:?}", policy.config.handler_timeout);
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);

@@ -30,7 +30,7 @@ impl Connection {
             response = Response::problem(StatusCode::UPGRADE_REQUIRED);
             response.headers_mut().extend(protocol.map(|protocol| (UPGRADE, protocol)));
         }
-        self.shared.seal(&self.exchange, &mut response);
+        self.policy.seal(&self.exchange, &mut response);
         let request = &self.exchange.request;
         let content = content_of(&mut response);
         let length = length_of(&response, &content, request);
@@ -70,7 +70,7 @@ impl Connection {
     fn keeps(&self, response: &Response, length: Length) -> bool {
         let refused = self.exchange.refusal;
         let others_wait =
-            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.shared.config.fair_share;
+            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.policy.config.fair_share;
         self.exchange.request.head.persistent
             && !response.close
             && !refused.is_some_and(|refusal| refusal.close)

@@ -3,18 +3,21 @@
 use super::Server;
 use super::acceptor::Acceptor;
 use super::admission::Admission;
+#[cfg(feature = "tls-rustls")]
+use super::certificates::{Certificates, distinct};
+use super::policy::Policy;
 use super::refuse::Farewells;
 use super::relief::Relief;
 use super::shared::{RequestIds, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{ClientIdentity, Guard, Guards, RateLimit, SecurityHeaders, Throttle, Validate};
+use crate::guard::{Guard, SecurityHeaders};
 use crate::monitor::resources::limit;
 use crate::monitor::{AccessLog, AlertSink, Alerts, Monitor};
 use crate::net::Listener;
 use crate::service::Handler;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
 use std::path::Path;
 
@@ -57,6 +60,13 @@ impl Builder {
     /// for more addresses, or not at all by who brings connections to [`Server::serve_connection`].
     pub fn bind(self, address: &str) -> Result<Self, Error> {
         let listener = Listener::bind(address)?;
+        Ok(self.listener(listener))
+    }
+
+    /// Listens on `host:port` and speaks TLS there; on `unix:PATH`, plain HTTP.
+    #[cfg(feature = "tls-rustls")]
+    pub fn bind_tls(self, address: &str, tls: &crate::net::Tls) -> Result<Self, Error> {
+        let listener = Listener::bind(address)?.with_tls(tls);
         Ok(self.listener(listener))
     }
 
@@ -110,11 +120,23 @@ impl Builder {
         self
     }
 
+    /// Gives a server that runs new limits, guards, fields, access log and handler: see [`Server::renew`].
+    pub(super) fn renew(self, server: &Server, handler: impl Handler) -> Result<(), Error> {
+        self.config.validate()?;
+        let Builder { config, guards, headers, access_log, .. } = self;
+        let make = |before: &Policy| {
+            Policy::new(config, headers, guards, access_log, Box::new(handler), Some(before))
+        };
+        server.admission.shared.replace_policy(make);
+        Ok(())
+    }
+
     /// Starts to serve.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
         let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
             self;
+        let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
@@ -132,12 +154,13 @@ impl Builder {
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
             budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
-            guards: all_guards(&config, headers, guards),
-            handler: Box::new(handler),
             monitor,
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
-            access_log,
             farewells,
+            policy: Mutex::new(Arc::new(policy)),
+            renewals: AtomicU64::new(0),
+            #[cfg(feature = "tls-rustls")]
+            certificates: Certificates::new(distinct(listeners.iter().filter_map(Listener::tls))),
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,
@@ -179,20 +202,4 @@ fn body_budget(config: &Config) -> usize {
         "--max-buffered is more than half of the memory limit: bodies alone can bring the server to it"
     );
     config.max_buffered
-}
-
-/// The server's own guards, then the embedder's.
-fn all_guards(config: &Config, headers: SecurityHeaders, others: Vec<Box<dyn Guard>>) -> Guards {
-    // Who it is comes first, so that what the others refuse is put down to the client and not to its proxy.
-    let validate = Validate::new(config.max_path).allow_hosts(&config.allow_hosts);
-    let identity = ClientIdentity::new(config.client_ip_from, config.trusted_proxies.clone());
-    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(identity), Box::new(validate)];
-    if let Some(rate) = config.rate_limit {
-        guards.push(Box::new(RateLimit::new(rate.count, rate.span)));
-    }
-    if let Some(rate) = config.throttle {
-        guards.push(Box::new(Throttle::new(rate.count, rate.span)));
-    }
-    guards.extend(others);
-    Guards::new(guards)
 }

@@ -2,6 +2,7 @@
 
 use super::date::DateCache;
 use super::incoming::{BLOCK, Unread};
+use super::policy::Policy;
 use super::shared::{Guest, Shared};
 use super::wire::Wire;
 use crate::error::{CloseReason, Refusal};
@@ -20,6 +21,10 @@ const ROOM: usize = 512;
 /// A connection that has a seat: a value of its own, which a thread runs.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
+    /// What holds for the request at hand.
+    pub(super) policy: Arc<Policy>,
+    /// How often it had been replaced when it was taken.
+    renewals: u64,
     pub(super) wire: Wire,
     /// The request at hand, and with it the bytes that have arrived.
     pub(super) exchange: Exchange,
@@ -57,12 +62,13 @@ impl Connection {
         let Guest { stream, peer, arrived, mark } = guest;
         let client = *mark.key();
         let tenant = Tenant { peer, client: client.as_u64(), lifeline: stream.lifeline() };
-        let deadline = arrived.after(shared.config.header_timeout);
+        let (renewals, policy) = (shared.renewals(), shared.policy());
+        let deadline = arrived.after(policy.config.header_timeout);
         let occupant = shared.board.sit(seat, tenant, arrived, deadline);
         Connection {
-            wire: Wire::new(stream, occupant, shared),
+            wire: Wire::new(stream, occupant, shared, &policy.config),
             exchange: Exchange::new(shared.blank_request(peer, client)),
-            parser: Parser::new(shared.limits()),
+            parser: Parser::new(policy.limits()),
             out: Vec::new(),
             date: DateCache::default(),
             served: 0,
@@ -70,11 +76,16 @@ impl Connection {
             unread: Unread::Nothing,
             counted: (mark, shared.monitor.arrive()),
             shared: shared.clone(),
+            policy,
+            renewals,
         }
     }
 
     /// Serves requests until the connection ends.
     pub(super) fn serve(&mut self) -> End {
+        if let Err(end) = self.shake_hands() {
+            return end;
+        }
         loop {
             if let Err(end) = self.serve_one() {
                 return end;
@@ -97,12 +108,11 @@ impl Connection {
 
     /// Reads until a head is complete. Between requests the connection is idle until something of the next one is here.
     fn read_head(&mut self) -> Result<(), Stop> {
-        let config = &self.shared.config;
-        let request = &mut self.exchange.request;
-        let bound = config.max_head + BLOCK;
         // The first request's head began when the connection arrived.
         let mut phase = (self.served == 0).then_some(Phase::Head);
         loop {
+            let config = &self.policy.config;
+            let request = &mut self.exchange.request;
             match self.parser.parse(request.input.message(), &mut request.head) {
                 Ok(Status::Complete) => return Ok(()),
                 Ok(Status::Partial) => {}
@@ -123,7 +133,7 @@ impl Connection {
                 return Err(head_cut_short(cut, started));
             }
             // There is room: the parser refuses a head before it fills the buffer.
-            let Some(room) = request.input.room(ROOM, bound) else {
+            let Some(room) = request.input.room(ROOM, config.max_head + BLOCK) else {
                 return Err(Stop::Refuse(Refusal::HEAD_TOO_LARGE));
             };
             let count = self.wire.receive(room).map_err(Stop::Close)?;
@@ -131,6 +141,9 @@ impl Connection {
                 return Err(head_cut_short(self.wire.occupant.claim(), started));
             }
             request.input.filled(count);
+            if self.shared.renewals() != self.renewals {
+                self.renew();
+            }
         }
     }
 
@@ -145,16 +158,16 @@ impl Connection {
         self.message_len = head.len;
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
-        let (handler, request) = (&self.shared.handler, &self.exchange.request);
+        let (handler, request) = (&self.policy.handler, &self.exchange.request);
         let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
         self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
-        if self.shared.guards.may_wait() {
-            self.wire.enter(Phase::Waiting, self.shared.config.handler_timeout);
+        if self.policy.guards.may_wait() {
+            self.wire.enter(Phase::Waiting, self.policy.config.handler_timeout);
         }
-        self.shared.guards.admit(&mut self.exchange)?;
+        self.policy.guards.admit(&mut self.exchange)?;
         let plan = self.exchange.plan;
-        let max_body = plan.max_body.unwrap_or(self.shared.config.max_body);
-        let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.shared.limits())?;
+        let max_body = plan.max_body.unwrap_or(self.policy.config.max_body);
+        let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.policy.limits())?;
         if has_body && !plan.streams {
             self.read_body(decoder, max_body)?;
             return self.handle(plan, None);
@@ -165,7 +178,7 @@ impl Connection {
     /// Waits for the permit and runs the handler; `streamed` is the body it reads itself.
     fn handle(&mut self, plan: Plan, streamed: Option<Decoder>) -> Result<Response, Stop> {
         let permit = if plan.instant { None } else { Some(self.acquire_permit()?) };
-        self.wire.enter(Phase::Handling, self.shared.config.handler_timeout);
+        self.wire.enter(Phase::Handling, self.policy.config.handler_timeout);
         let permit = match streamed {
             Some(decoder) => {
                 self.lend_body(decoder, permit);
@@ -173,7 +186,7 @@ impl Connection {
             }
             None => permit,
         };
-        let (handler, request) = (&self.shared.handler, &mut self.exchange.request);
+        let (handler, request) = (&self.policy.handler, &mut self.exchange.request);
         // What the handler shares with others is its own to keep whole; the request is dropped after a panic.
         let response = catch_unwind(AssertUnwindSafe(|| handler.handle(request)));
         drop(permit);
@@ -192,7 +205,7 @@ impl Connection {
             self.wire.meter.note_unqueued();
             return Ok(permit);
         }
-        let span = self.shared.config.queue_wait;
+        let span = self.policy.config.queue_wait;
         let began = self.wire.enter(Phase::Waiting, span);
         let waited = self.shared.in_flight.acquire(self.shared.clock.instant(began.after(span)));
         self.wire.meter.note_queued(self.wire.clock.now().since(began));
@@ -218,6 +231,14 @@ impl Connection {
         self.served = self.wire.occupant.count_request();
     }
 
+    /// Takes the policy that has replaced the one of before.
+    #[cold]
+    fn renew(&mut self) {
+        (self.renewals, self.policy) = (self.shared.renewals(), self.shared.policy());
+        self.parser = Parser::new(self.policy.limits());
+        self.wire.obey(&self.policy.config);
+    }
+
     /// Gives up the seat, and leaves to others what has to be waited for.
     pub(super) fn leave(self, end: &End) -> (CloseReason, Option<Vacated>) {
         let Connection { shared, wire, counted, .. } = self;
@@ -228,7 +249,7 @@ impl Connection {
         if end.linger {
             let deaf =
                 matches!(claim, Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted | Claim::Shutdown));
-            shared.farewells.bid(&shared.clock, stream, Vec::new(), deaf, Some(counted.0));
+            shared.farewells.bid(&shared.clock, stream, deaf, Some(counted.0));
         }
         (reason, vacated)
     }

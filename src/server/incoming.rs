@@ -1,6 +1,7 @@
 //! The bodies of requests, on their way in.
 
 use super::connection::{Connection, End, Stop};
+use super::policy::Policy;
 use super::shared::Shared;
 use super::wire::retry;
 use crate::clock::{Clock, Tick};
@@ -13,7 +14,7 @@ use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Permit, Phase, Share};
 use http::HeaderMap;
 use std::any::Any;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 /// Bytes of a body read at once.
@@ -53,7 +54,7 @@ impl Connection {
             return Ok(());
         }
         let framing = self.exchange.request.head.framing;
-        let decoder = Decoder::new(framing, MAX_DISCARDED, &self.shared.limits());
+        let decoder = Decoder::new(framing, MAX_DISCARDED, &self.policy.limits());
         let discarded =
             decoder.map_err(Stop::from).and_then(|mut decoder| self.receive_body(&mut decoder, |_| Ok(())));
         discarded.map_err(|stop| match stop {
@@ -105,7 +106,7 @@ impl Connection {
             at = head_len;
             if !waiting {
                 waiting = true;
-                self.wire.enter(Phase::Body, self.shared.config.body_timeout);
+                self.wire.enter(Phase::Body, self.policy.config.body_timeout);
                 if request.head.expects_continue {
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
@@ -131,7 +132,7 @@ impl Connection {
         input.extend(request.input.message().get(request.head.len..).unwrap_or_default());
         request.input.truncate(request.head.len);
         let stream = self.wire.lend();
-        let deadline = self.wire.clock.now().after(self.shared.config.body_timeout);
+        let deadline = self.wire.clock.now().after(self.policy.config.body_timeout);
         request.incoming = Incoming::Streamed(Box::new(Loan {
             stream,
             input,
@@ -141,6 +142,7 @@ impl Connection {
             received: 0,
             permit,
             shared: self.shared.clone(),
+            policy: self.policy.clone(),
             occupant: self.wire.occupant.clone(),
             meter: self.wire.meter.clone(),
             clock: self.wire.clock.clone(),
@@ -187,6 +189,7 @@ struct Loan {
     /// Given back while the client is waited for.
     permit: Option<Permit>,
     shared: Arc<Shared>,
+    policy: Arc<Policy>,
     occupant: Arc<Occupant>,
     meter: Meter,
     clock: Clock,
@@ -253,7 +256,11 @@ impl Loan {
             self.stream.flush()?;
         }
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
-        let count = retry(|| self.stream.read(room))?;
+        let count = match retry(|| self.stream.read(room)) {
+            // Over TLS, an end nobody may have wished. The body is incomplete either way.
+            Err(problem) if problem.kind() == ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
         self.input.filled(count);
         self.meter.note_received(count);
         let now = self.clock.now();
@@ -266,7 +273,7 @@ impl Loan {
             return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
         }
         if had_permit {
-            let deadline = now.after(self.shared.config.queue_wait);
+            let deadline = now.after(self.policy.config.queue_wait);
             self.occupant.enter(Phase::Waiting, deadline, now);
             let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
             self.meter.note_queued(self.clock.now().since(now));
@@ -274,7 +281,7 @@ impl Loan {
                 Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
         }
         let now = self.clock.now();
-        self.occupant.enter(Phase::Handling, now.after(self.shared.config.handler_timeout), now);
+        self.occupant.enter(Phase::Handling, now.after(self.policy.config.handler_timeout), now);
         Ok(())
     }
 }

@@ -5,11 +5,15 @@ mod admin;
 mod admission;
 mod answer;
 mod builder;
+#[cfg(feature = "tls-rustls")]
+mod certificates;
 mod connection;
 mod date;
 mod drain;
+mod handshake;
 mod incoming;
 mod note;
+mod policy;
 mod refuse;
 mod relief;
 mod shared;
@@ -21,9 +25,10 @@ pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};
 
-use crate::error::CloseReason;
+use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
 use crate::net::{Address, Stream};
+use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::threads::Latch;
 use admission::Admission;
@@ -71,10 +76,7 @@ impl Server {
 
     /// The first TCP address it listens on, with the port it was given if it asked for any.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.addresses.iter().find_map(|address| match address {
-            Address::Tcp(address) => Some(*address),
-            Address::Unix(_) => None,
-        })
+        self.addresses.iter().find_map(Address::tcp)
     }
 
     /// What it counts.
@@ -94,6 +96,26 @@ impl Server {
     /// nobody can wake a thread that blocks in it, so its own reads and writes must end by themselves.
     pub fn serve_connection(&self, stream: impl Into<Stream>, peer: Option<SocketAddr>) -> CloseReason {
         self.admission.serve_here(stream.into(), peer)
+    }
+
+    /// Serves from now on with the limits, guards, fields, access log and handler of `builder` and `handler`. Requests that
+    /// have begun are finished with those of before, and no connection is lost; rates that stay the same go on being
+    /// counted.
+    ///
+    /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
+    /// clock and alert sinks stay those the server was started with.
+    pub fn renew(&self, builder: Builder, handler: impl Handler) -> Result<(), Error> {
+        builder.renew(self, handler)
+    }
+
+    /// Reads the certificates of all listeners again, for connections from now on. Each that cannot be used leaves the one
+    /// of before in place, and is told of as an alert; the first error is given back.
+    ///
+    /// Files that change are noticed within a minute without this.
+    #[cfg(feature = "tls-rustls")]
+    pub fn reload_certificates(&self) -> Result<(), Error> {
+        let shared = &self.admission.shared;
+        shared.certificates.reload(shared)
     }
 
     /// Waits until the server has been shut down by somebody else.

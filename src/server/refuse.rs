@@ -12,14 +12,17 @@ use crate::guard::Exchange;
 use crate::http1::encode;
 use crate::message::{ClientKey, Response};
 use crate::net::Stream;
-use crate::sync::{Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
-use crate::threads::{Hold, Latch, Mark};
+use crate::sync::{Arc, Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
+use crate::threads::{Hold, Latch, Mark, Permit, Semaphore};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Connections whose end is being waited for, at most; more are closed at once.
 const MAX_FAREWELLS: usize = 1024;
+/// TLS handshakes spoken at once with who is refused; others are reset. A handshake costs more than all else a refusal
+/// does, and this many are a few percent of a processor.
+const MAX_HANDSHAKES: usize = 32;
 /// How long a client may take to read its answer and close.
 const MAX_LINGER: Duration = Duration::from_secs(2);
 /// How long for one whose reading side was cut: its end cannot be seen.
@@ -38,6 +41,8 @@ pub(super) struct Farewells {
     bids: Sender<Farewell>,
     /// Held by everyone whose end is being waited for.
     present: Latch,
+    /// Taken by everyone who is refused and speaks TLS.
+    handshakes: Arc<Semaphore>,
 }
 
 /// A connection to which the last words have been written, or are to be.
@@ -51,7 +56,7 @@ struct Farewell {
     deaf: bool,
     finished: bool,
     _hold: Hold,
-    _mark: Option<Mark<ClientKey>>,
+    _counted: (Option<Mark<ClientKey>>, Option<Permit>),
 }
 
 impl Farewells {
@@ -59,7 +64,11 @@ impl Farewells {
     pub(super) fn new(clock: &Clock) -> (Self, FarewellThread) {
         let (bids, asked) = bounded(MAX_FAREWELLS);
         (
-            Farewells { bids, present: Latch::new() },
+            Farewells {
+                bids,
+                present: Latch::new(),
+                handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES, 0)),
+            },
             FarewellThread { asked, clock: clock.clone(), waiting: Vec::new() },
         )
     }
@@ -74,20 +83,31 @@ impl Farewells {
         mark: Option<Mark<ClientKey>>,
     ) {
         log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
-        let words = last_words(shared, peer, refusal);
+        let handshake = if stream.is_tls() { self.handshakes.try_acquire() } else { None };
+        if stream.is_tls() && handshake.is_none() {
+            shared.monitor.note_refusal(refusal, peer.into(), 0);
+            shared.monitor.note_reset();
+            return stream.reset();
+        }
+        let words = last_words(shared, peer, stream.is_tls(), refusal);
         shared.monitor.note_refusal(refusal, peer.into(), words.len());
-        self.bid(&shared.clock, stream, words, false, mark);
+        self.part(&shared.clock, stream, words, false, (mark, handshake));
     }
 
-    /// Writes `words`, waits for the client to read them and to close, and closes. `deaf` is a stream whose reading side
+    /// Waits for the client to have read what was written and to close, and closes. `deaf` is a stream whose reading side
     /// was cut; `mark` is what counts the connection, for as long as it is here.
-    pub(super) fn bid(
+    pub(super) fn bid(&self, clock: &Clock, stream: Stream, deaf: bool, mark: Option<Mark<ClientKey>>) {
+        self.part(clock, stream, Vec::new(), deaf, (mark, None));
+    }
+
+    /// Writes `words` and waits. What is `counted` is counted for as long as the connection is here.
+    fn part(
         &self,
         clock: &Clock,
         mut stream: Stream,
         words: Vec<u8>,
         deaf: bool,
-        mark: Option<Mark<ClientKey>>,
+        counted: (Option<Mark<ClientKey>>, Option<Permit>),
     ) {
         if !stream.set_nonblocking() {
             // Nobody can wait for such a stream but who brought it.
@@ -100,7 +120,7 @@ impl Farewells {
         // closed too: that one stays half open until its time is up.
         let finished = deaf;
         let mut farewell =
-            Farewell { stream, words, deadline, drained: 0, deaf, finished, _hold: hold, _mark: mark };
+            Farewell { stream, words, deadline, drained: 0, deaf, finished, _hold: hold, _counted: counted };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
         if farewell.write() {
@@ -173,8 +193,11 @@ impl Farewell {
             }
         }
         if !self.finished {
-            self.finished = true;
-            return self.stream.finish_writing().is_ok();
+            match self.stream.finish_writing() {
+                // TLS still has to be agreed on, or the words to leave.
+                Err(problem) => return problem.kind() == ErrorKind::WouldBlock,
+                Ok(()) => self.finished = true,
+            }
         }
         true
     }
@@ -194,11 +217,12 @@ impl Farewell {
 }
 
 /// A whole answer for somebody whose request has not been read.
-fn last_words(shared: &Shared, peer: Option<SocketAddr>, refusal: Refusal) -> Vec<u8> {
+fn last_words(shared: &Shared, peer: Option<SocketAddr>, secure: bool, refusal: Refusal) -> Vec<u8> {
     let mut exchange = Exchange::new(shared.blank_request(peer, peer.into()));
+    exchange.request.secure = secure;
     exchange.refusal = Some(refusal);
     let mut response = Response::problem(refusal.status);
-    shared.seal(&exchange, &mut response);
+    shared.policy().seal(&exchange, &mut response);
     let mut words = Vec::new();
     let text = response.body().bytes().unwrap_or_default();
     encode::head(

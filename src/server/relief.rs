@@ -1,4 +1,5 @@
-//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it.
+//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it. The same
+//! thread looks after certificates.
 
 use super::admission::Admission;
 use crate::monitor::Alert;
@@ -39,6 +40,8 @@ impl Relief {
 
     fn look(&mut self) {
         let shared = &self.admission.shared;
+        #[cfg(feature = "tls-rustls")]
+        shared.certificates.look(shared, shared.clock.now());
         let Some(usage) = Usage::now() else { return };
         shared.monitor.set_usage(usage);
         let Some(pressure) = &mut self.pressure else { return };
@@ -62,7 +65,7 @@ impl Relief {
         let helps = self.held() >= limit / 4;
         shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step >= Step::Sweep {
-            shared.guards.sweep(now);
+            shared.policy().guards.sweep(now);
         }
         if step >= Step::CloseIdle && helps {
             for view in shared.board.views().filter(|view| view.phase == Phase::Idle) {

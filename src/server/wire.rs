@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use crate::clock::{Clock, Tick};
+use crate::config::Config;
 use crate::error::CloseReason;
 use crate::message::Upgraded;
 use crate::monitor::metrics::Meter;
@@ -31,18 +32,25 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, occupant: Occupant, shared: &Shared) -> Self {
-        let config = &shared.config;
-        Wire {
+    pub(super) fn new(stream: Stream, occupant: Occupant, shared: &Shared, config: &Config) -> Self {
+        let mut wire = Wire {
             stream,
             meter: shared.counts.meter(occupant.number()),
             occupant: Arc::new(occupant),
             clock: shared.clock.clone(),
-            write_timeout: config.write_timeout,
-            min_rate: config.min_rate,
+            write_timeout: Duration::ZERO,
+            min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
-        }
+        };
+        wire.obey(config);
+        wire
+    }
+
+    /// From the next answer on its client may read as slowly as `config` permits.
+    pub(super) fn obey(&mut self, config: &Config) {
+        self.write_timeout = config.write_timeout;
+        self.min_rate = config.min_rate;
     }
 
     /// Begins `phase` now, to be over in `span`.
@@ -54,9 +62,17 @@ impl Wire {
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
     pub(super) fn receive(&mut self, room: &mut [u8]) -> Result<usize, CloseReason> {
-        let count = retry(|| self.stream.read(room)).map_err(|_| CloseReason::Broken)?;
-        self.meter.note_received(count);
-        Ok(count)
+        match retry(|| self.stream.read(room)) {
+            // TLS tells an end that the client wished from one it did not: this was ours.
+            Err(problem) if problem.kind() == ErrorKind::UnexpectedEof && self.occupant.claim().is_some() => {
+                Ok(0)
+            }
+            Err(_) => Err(CloseReason::Broken),
+            Ok(count) => {
+                self.meter.note_received(count);
+                Ok(count)
+            }
+        }
     }
 
     /// Tells the board that a body moves.

@@ -5,6 +5,7 @@ mod accounts;
 #[cfg(feature = "json")]
 pub mod article;
 mod health;
+mod https_only;
 #[cfg(feature = "json")]
 mod json;
 mod router;
@@ -12,6 +13,7 @@ mod router;
 #[cfg(feature = "auth")]
 pub use accounts::with_accounts;
 pub use health::{Health, Ready};
+pub use https_only::HttpsOnly;
 #[cfg(feature = "json")]
 pub use json::{JsonError, check_json};
 pub use router::Router;

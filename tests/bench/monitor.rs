@@ -44,6 +44,7 @@ fn main() {
         id: RequestId::default(),
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
         referer: Some(b"https://example.org/"),
+        tls: None,
     };
     let mut line = Vec::new();
     for (name, format) in [("text", LogFormat::Text), ("json", LogFormat::Json)] {

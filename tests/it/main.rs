@@ -20,6 +20,7 @@ mod house;
 mod in_flight;
 mod monitor;
 mod record;
+mod renew;
 mod settings;
 mod streaming;
 mod support;

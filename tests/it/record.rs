@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use selvedge::monitor::{Access, LogFormat};
 use selvedge::record::{Escaped, Utc, push_clf, push_escaped, push_json, push_number, push_utc};
-use selvedge::{RequestId, StatusCode, Version};
+use selvedge::{ClientCertificate, RequestId, StatusCode, TlsInfo, Version};
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -123,6 +123,7 @@ fn access(target: &[u8]) -> Access<'_> {
         id: RequestId::default(),
         user_agent: Some(target),
         referer: None,
+        tls: None,
     }
 }
 
@@ -143,27 +144,41 @@ fn access_records() {
         user_agent: None,
         ..known
     };
+    let alice = ClientCertificate { subject: "CN=a\"lice".into(), serial: "01".into(), der: Vec::new() };
+    let mut tls = TlsInfo::default();
+    (tls.version, tls.group, tls.client) = ("TLSv1.3", Some("X25519"), Some(alice));
+    let encrypted = Access { tls: Some(&tls), ..refused };
     let behind = Access { client: Some("192.0.2.7".parse().expect("an address")), ..known };
     for (access, format, expected) in [
         (
             known,
             LogFormat::Text,
-            r#"2001:db8::7 - - [31/Jan/2026:12:00:00 +0000] "GET /a?b=\"c\" HTTP/1.1" 200 1234 "-" "/a?b=\"c\"" [2001:db8::7]:4321 1.000123 0000000000000000"#,
+            r#"2001:db8::7 - - [31/Jan/2026:12:00:00 +0000] "GET /a?b=\"c\" HTTP/1.1" 200 1234 "-" "/a?b=\"c\"" [2001:db8::7]:4321 1.000123 0000000000000000 -"#,
         ),
         (
             refused,
             LogFormat::Text,
-            r#"local - - [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000"#,
+            r#"local - - [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000 -"#,
+        ),
+        (
+            encrypted,
+            LogFormat::Text,
+            r#"local - - [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000 TLSv1.3/X25519"#,
+        ),
+        (
+            encrypted,
+            LogFormat::Json,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":"TLSv1.3","group":"X25519","client_certificate":"CN=a\"lice"}"#,
         ),
         (
             behind,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"192.0.2.7","peer":"[2001:db8::7]:4321","method":"GET","target":"/a?b=\"c\"","version":"1.1","status":200,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":"/a?b=\"c\"","referer":null}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"192.0.2.7","peer":"[2001:db8::7]:4321","method":"GET","target":"/a?b=\"c\"","version":"1.1","status":200,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":"/a?b=\"c\"","referer":null,"tls":null,"group":null}"#,
         ),
         (
             refused,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
         ),
     ] {
         assert_eq!(line(format, &access), format!("{expected}\n"));

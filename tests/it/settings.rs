@@ -81,6 +81,8 @@ const ROWS: &[(&str, &str, Result<&str, &str>)] = &[
     ("max-head", "2MiB", Err("64 to 1MiB")),
     ("max-headers", "50", Ok("50")),
     ("max-headers", "1025", Err("1 to 1024")),
+    ("handshake-timeout", "2s", Ok("2s")),
+    ("handshake-timeout", "off", Err("1ms to 1h")),
     ("header-timeout", "5s", Ok("5s")),
     ("header-timeout", "2h", Err("1ms to 1h")),
     ("body-timeout", "2m", Ok("120s")),

@@ -24,6 +24,16 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) config: Config,
+    /// The server's certificate and its key.
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    /// Authorities of clients' certificates.
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// Whether TLS 1.3 alone is spoken.
+    pub(super) tls_modern: bool,
+    pub(super) tls_self_signed: bool,
+    /// Where plain HTTP is sent to HTTPS.
+    pub(super) redirect_http: Option<String>,
     /// Fields that are added to the standing ones.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Standing fields that are left out.
@@ -55,6 +65,12 @@ impl Default for Options {
         let throttle = Some(Rate { count: 10, span: Duration::from_secs(60) });
         Options {
             config: Config { rate_limit, throttle, ..Config::default() },
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            tls_modern: false,
+            tls_self_signed: false,
+            redirect_http: None,
             headers: Vec::new(),
             no_headers: Vec::new(),
             users: None,

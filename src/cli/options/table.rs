@@ -120,6 +120,20 @@ options! {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
             "Listen on HOST:PORT or unix:PATH, repeatable";
     }
+    "TLS" {
+        "tls-cert", tls_cert: file(), "FILE|off",
+            "Certificate and chain in PEM; with it HTTPS is spoken";
+        "tls-key", tls_key: file(), "FILE|off",
+            "The certificate's private key in PEM";
+        "tls-client-ca", tls_client_ca: file(), "FILE|off",
+            "Authorities in PEM; clients need a certificate of theirs";
+        "tls-profile", tls_modern: Word { what: "profile", words: PROFILES }, "PROFILE",
+            "TLS 1.3 and 1.2, intermediate, or 1.3 alone, modern";
+        "tls-self-signed", tls_self_signed: Switch, "on|off",
+            "A certificate made up at the start, for development";
+        "redirect-http", redirect_http: One { read: address, show: String::clone }.or_off(), "ADDR|off",
+            "Listen there for plain HTTP and send it to HTTPS";
+    }
     "Clients and fields" {
         "allow-host", config.allow_hosts: One { read: host, show: String::clone }.each(), "NAME",
             "Host that is served, repeatable; with any, others get 421";
@@ -157,6 +171,9 @@ options! {
             "Run for each alert, with it as JSON on standard input";
     }
 }
+
+/// Whether it is the modern one.
+const PROFILES: &[(&str, bool)] = &[("intermediate", false), ("modern", true)];
 
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),

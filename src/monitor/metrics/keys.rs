@@ -14,7 +14,7 @@ pub(super) const STATUSES: [u16; 62] = [
 pub(super) const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "HEALTH"];
 /// How a connection can end, as it is called in the metrics.
-pub(super) const CLOSES: [&str; 11] = [
+pub(super) const CLOSES: [&str; 12] = [
     "client",
     "broken",
     "finished",
@@ -26,6 +26,7 @@ pub(super) const CLOSES: [&str; 11] = [
     "upgraded",
     "answer_failed",
     "panicked",
+    "handshake",
 ];
 /// Reasons for a refusal that are told apart; more than there are in this crate, for those of other guards.
 pub(super) const REASONS: usize = 96;
@@ -73,6 +74,7 @@ impl Key {
             CloseReason::Upgraded => 8,
             CloseReason::AnswerFailed => 9,
             CloseReason::Panicked => 10,
+            CloseReason::Handshake => 11,
         };
         Key((FIRST_CLOSE + number) as u16)
     }

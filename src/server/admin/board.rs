@@ -83,7 +83,7 @@ pub(super) fn board(watched: &Watched, status: &Status, query: Query) -> Vec<u8>
         json.maybe("memory_limit", status.memory_limit);
         json.maybe("descriptors", status.usage.map(|usage| usage.descriptors));
         json.maybe("threads", status.usage.map(|usage| usage.threads));
-        json.number("lost_lines", watched.journals().map(Journal::dropped).sum());
+        json.number("lost_lines", watched.journals().iter().map(Journal::dropped).sum());
         json.array("phases", |json| status.phases.iter().for_each(|count| json.item(*count as u64)));
         json.array("board", |json| status.views.iter().for_each(|view| cell(json, view, status.now)));
         lately(json, history, query.since);

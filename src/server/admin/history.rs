@@ -88,7 +88,7 @@ impl Gathered {
             totals: shared.monitor.totals(),
             incidents: shared.monitor.take_incidents(),
             busiest: shared.alerts.busiest(BUSIEST, now),
-            census: shared.guards.census(now),
+            census: shared.policy().guards.census(now),
             stuck: shared.monitor.stuck_handlers(),
             seats: shared.lobby.taken(),
             in_flight: shared.in_flight.in_use(),

@@ -105,7 +105,8 @@ fn counts(totals: &Totals) -> Vec<Family> {
 fn events(watched: &Watched, totals: &Totals) -> Vec<Family> {
     let (monitor, alerts) = (&watched.shared.monitor, watched.shared.alerts.raised());
     let counters = monitor.counters();
-    let dropped = watched.journals().map(|journal| {
+    let journals = watched.journals();
+    let dropped = journals.iter().map(|journal| {
         let name = journal.name().trim_start_matches("the ");
         labelled("log", name, Value::Counter(journal.dropped()))
     });
@@ -121,6 +122,11 @@ fn events(watched: &Watched, totals: &Totals) -> Vec<Family> {
     let failed = monitor.failed_handshakes();
     vec![
         count("selvedge_connections_accepted", "Connections accepted.", counters.accepted),
+        count(
+            "selvedge_tls_resets",
+            "TLS connections that were reset because there was no time to tell them why.",
+            counters.resets,
+        ),
         count("selvedge_accept_errors", "Times that accepting a connection failed.", counters.accept_errors),
         count(
             "selvedge_evictions",

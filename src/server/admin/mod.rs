@@ -147,8 +147,10 @@ impl Admin {
 
 impl Watched {
     /// The logs of which it is known how much they lost.
-    fn journals(&self) -> impl Iterator<Item = &Journal> {
-        self.journals.iter().chain(self.shared.access_log.iter().map(AccessLog::journal))
+    fn journals(&self) -> Vec<Journal> {
+        let policy = self.shared.policy();
+        let access_log = policy.access_log.iter().map(AccessLog::journal);
+        self.journals.iter().chain(access_log).cloned().collect()
     }
 }
 

@@ -75,7 +75,7 @@ impl Status {
             views,
             seats: Use { taken, limit: config.max_connections + stuck.min(config.max_stand_ins) },
             slots: shared.board.len(),
-            evictable: evictable(&shared.board, now, config.min_rate),
+            evictable: evictable(&shared.board, now, shared.policy().config.min_rate),
             evicting: shared.board.evicting(),
             lobby: Use { taken: shared.lobby.waiting(), limit: config.max_waiting },
             in_flight: Use { taken: shared.in_flight.in_use(), limit: config.max_in_flight },

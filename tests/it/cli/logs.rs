@@ -83,7 +83,7 @@ fn access_log() {
             b"GET /icon.svg?q HTTP/1.0\r\nReferer: r\r\nUser-Agent: u\r\n\r\n",
             &[
                 r#","method":"GET","target":"/icon.svg?q","version":"1.0","status":200,"bytes":166,"#,
-                r#","user_agent":"u","referer":"r"}"#,
+                r#","user_agent":"u","referer":"r","tls":null,"group":null}"#,
             ],
         ),
         ("text", forged, &["\"-\" 400"]),

@@ -1,0 +1,87 @@
+//! What the options say about TLS, made into it.
+
+use super::Failure;
+use super::options::Options;
+use crate::error::Error;
+use crate::net::{CertificateFiles, Listener, Profile, Tls, TlsSettings};
+
+/// TLS as the options want it, and what is to be said about it at the start.
+#[derive(Default)]
+pub(super) struct Secured {
+    /// None: plain HTTP.
+    pub(super) tls: Option<Tls>,
+    /// What the operator has to know to trust it.
+    pub(super) line: Option<String>,
+    /// Whether it is a certificate that no client should be told to insist on.
+    pub(super) provisional: bool,
+}
+
+/// Reads the certificates, or makes one up.
+pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
+    if let Some(settings) = settings(options)? {
+        return Ok(Secured { tls: Some(Tls::load(settings)?), ..Secured::default() });
+    }
+    if options.tls_self_signed { self_signed(options) } else { Ok(Secured::default()) }
+}
+
+/// Listens on an address, with TLS if there is any.
+pub(super) fn listen(address: &str, tls: Option<&Tls>) -> Result<Listener, Error> {
+    let listener = Listener::bind(address)?;
+    Ok(match tls {
+        Some(tls) => listener.with_tls(tls),
+        None => listener,
+    })
+}
+
+/// What to load; none without certificates.
+pub(super) fn settings(options: &Options) -> Result<Option<TlsSettings>, Failure> {
+    let Options { tls_cert, tls_key, tls_client_ca, tls_modern, tls_self_signed, redirect_http, .. } =
+        options;
+    let usage = |problem: &str| Err(Failure::usage(problem));
+    let certificates = match (tls_cert, tls_key) {
+        (Some(certificate), Some(key)) => {
+            vec![CertificateFiles { certificate: certificate.clone(), key: key.clone() }]
+        }
+        (Some(_), None) => return usage("--tls-cert without --tls-key; give both"),
+        (None, Some(_)) => return usage("--tls-key without --tls-cert; give both"),
+        (None, None) => Vec::new(),
+    };
+    let encrypts = *tls_self_signed || !certificates.is_empty();
+    if *tls_self_signed && !certificates.is_empty() {
+        return usage("--tls-self-signed with --tls-cert; give one of them");
+    }
+    if tls_client_ca.is_some() && certificates.is_empty() {
+        return usage("--tls-client-ca without --tls-cert; give the server's own certificate too");
+    }
+    if redirect_http.is_some() && !encrypts {
+        return usage("--redirect-http without --tls-cert; there is no HTTPS to redirect to");
+    }
+    let profile = profile(*tls_modern);
+    Ok((!certificates.is_empty()).then(|| TlsSettings {
+        certificates,
+        client_ca: tls_client_ca.clone(),
+        profile,
+    }))
+}
+
+fn profile(modern: bool) -> Profile {
+    if modern { Profile::Modern } else { Profile::Intermediate }
+}
+
+#[cfg(feature = "self-signed")]
+fn self_signed(options: &Options) -> Result<Secured, Failure> {
+    let made = super::self_signed::make(&options.config.bind)
+        .map_err(|problem| Failure::start(format!("no certificate could be made: {problem}")))?;
+    let line = format!(
+        "  a certificate was made up for this run, for {}; clients will not trust it; its SHA-256 fingerprint is\n    {}",
+        made.names.join(", "),
+        made.fingerprint
+    );
+    let tls = Tls::from_der(vec![made.certificate], made.key, profile(options.tls_modern))?;
+    Ok(Secured { tls: Some(tls), line: Some(line), provisional: true })
+}
+
+#[cfg(not(feature = "self-signed"))]
+fn self_signed(_: &Options) -> Result<Secured, Failure> {
+    Err(Failure::usage("this selvedge was built without --tls-self-signed (the feature 'self-signed')"))
+}

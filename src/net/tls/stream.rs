@@ -1,0 +1,253 @@
+//! A TLS connection over a socket: the loop between rustls, which knows no sockets, and a socket, which knows no TLS.
+
+use super::identity::subject_of;
+use crate::message::{ClientCertificate, TlsInfo};
+use crate::net::HandshakeError;
+use crate::sync::Arc;
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use socket2::SockRef;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// Bytes a client may send before the handshake is complete. A chain of certificates has a few thousand.
+const MAX_HANDSHAKE: usize = 64 << 10;
+/// Bytes encrypted at once, and so the most that a connection holds of what its client does not read.
+const MAX_UNSENT: usize = 64 << 10;
+/// Bytes read of a socket at once during the handshake.
+const BLOCK: usize = 4 << 10;
+/// The first byte of every TLS connection: the type of a record that belongs to a handshake (RFC 8446 §5.1).
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// A connection that speaks TLS. Until its handshake, it costs what the socket does.
+pub struct TlsStream {
+    socket: Arc<TcpStream>,
+    config: Arc<ServerConfig>,
+    /// Made when the first byte is wanted.
+    session: Option<ServerConnection>,
+    /// Whether all has been said: by `close_notify`, or by the alert that ended it.
+    over: bool,
+}
+
+impl TlsStream {
+    pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> Self {
+        TlsStream { socket: Arc::new(socket), config, session: None, over: false }
+    }
+
+    pub(in crate::net) fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
+    }
+
+    /// The socket alone, for a client that does not speak TLS.
+    pub(in crate::net) fn into_socket(mut self) -> Arc<TcpStream> {
+        self.over = true;
+        self.socket.clone()
+    }
+
+    /// Speaks the handshake to its end. What the server says last is not sent yet: it leaves with the first answer, or
+    /// before the first wait.
+    pub fn handshake(&mut self) -> Result<TlsInfo, HandshakeError> {
+        let mut block = [0; BLOCK];
+        let mut received = 0;
+        while self.session().map_err(|problem| refused(&problem))?.is_handshaking() {
+            self.send_pending().map_err(|_| HandshakeError::Broken)?;
+            let count = match (&*self.socket).read(&mut block) {
+                Ok(0) if received == 0 => return Err(HandshakeError::Closed),
+                Ok(0) => return Err(HandshakeError::Broken),
+                Ok(count) => count,
+                Err(problem) if problem.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Err(HandshakeError::Broken),
+            };
+            let input = block.get(..count).unwrap_or_default();
+            if received == 0 && is_plain_http(input) {
+                return Err(HandshakeError::PlainHttp);
+            }
+            received += count;
+            if received > MAX_HANDSHAKE {
+                return Err(HandshakeError::TooLong);
+            }
+            self.take_in(input).map_err(|problem| refused(&problem))?;
+        }
+        Ok(self.info())
+    }
+
+    /// Encrypts `bytes`, or as many as there is room for, without sending them yet.
+    pub(in crate::net) fn hold(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let held = self.session_for_io()?.writer().write(bytes)?;
+        if held > 0 { Ok(held) } else { self.write(bytes) }
+    }
+
+    /// Sends a piece of `file`, through this process's memory: there it is encrypted.
+    pub(in crate::net) fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        self.send_pending()?;
+        let mut block = vec![0; count.min(MAX_UNSENT)];
+        let read = file.read_at(&mut block, offset)?;
+        let taken = self.session_for_io()?.writer().write(&block[..read])?;
+        drop(block);
+        self.send_pending()?;
+        Ok(taken)
+    }
+
+    /// Says that nothing more will be written; `WouldBlock` while the handshake, or something written before, is in the way.
+    pub(in crate::net) fn finish_writing(&mut self) -> io::Result<()> {
+        if !self.over {
+            let session = self.session_for_io()?;
+            if session.is_handshaking() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            session.send_close_notify();
+            self.over = true;
+        }
+        self.send_pending()?;
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// Ends the connection with a reset: the cheapest way to tell a client that it is not served.
+    pub(in crate::net) fn reset(mut self) {
+        self.over = true;
+        // Whether it can be set or not, the socket closes here.
+        let _ = SockRef::from(&*self.socket).set_linger(Some(Duration::ZERO));
+    }
+
+    fn session(&mut self) -> Result<&mut ServerConnection, rustls::Error> {
+        if self.session.is_none() {
+            let mut session = ServerConnection::new(self.config.clone())?;
+            session.set_buffer_limit(Some(MAX_UNSENT));
+            self.session = Some(session);
+        }
+        self.session.as_mut().ok_or(rustls::Error::HandshakeNotComplete)
+    }
+
+    fn session_for_io(&mut self) -> io::Result<&mut ServerConnection> {
+        self.session().map_err(io::Error::other)
+    }
+
+    /// Hands what has arrived to rustls. A client that breaks the protocol is told why with an alert.
+    fn take_in(&mut self, mut input: &[u8]) -> Result<(), rustls::Error> {
+        while !input.is_empty() {
+            let session = self.session()?;
+            // Reading from memory fails only where rustls has no room; then nothing more is wanted of this client.
+            let taken = session.read_tls(&mut input);
+            let processed = session.process_new_packets();
+            if let Err(problem) = processed {
+                return Err(self.end(problem));
+            }
+            if taken.is_err() {
+                return Err(self.end(rustls::Error::HandshakeNotComplete));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, problem: rustls::Error) -> rustls::Error {
+        self.over = true;
+        let _ = self.send_pending();
+        problem
+    }
+
+    /// Sends what rustls has for the client.
+    fn send_pending(&mut self) -> io::Result<()> {
+        let TlsStream { socket, session, .. } = self;
+        let Some(session) = session else { return Ok(()) };
+        while session.wants_write() {
+            match session.write_tls(&mut &**socket) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Err(problem) if problem.kind() != ErrorKind::Interrupted => return Err(problem),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn info(&self) -> TlsInfo {
+        let Some(session) = &self.session else { return TlsInfo::default() };
+        let client = session.peer_certificates().and_then(<[_]>::first).and_then(|certificate| {
+            let (subject, serial) = subject_of(certificate)?;
+            Some(ClientCertificate { subject, serial, der: certificate.to_vec() })
+        });
+        TlsInfo {
+            version: match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "TLSv1.2",
+            },
+            cipher_suite: session
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .unwrap_or_default(),
+            group: session.negotiated_key_exchange_group().and_then(|group| group.name().as_str()),
+            resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+            server_name: session
+                .server_name()
+                .map(|name| name.trim_end_matches('.').to_ascii_lowercase().into()),
+            client,
+        }
+    }
+}
+
+impl Read for TlsStream {
+    /// Zero is the client's `close_notify`; a socket that ends without one is `UnexpectedEof`, because anybody on the way
+    /// could have ended it.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session_for_io()?.reader().read(buffer) {
+                Err(problem) if problem.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            self.send_pending()?;
+            let TlsStream { socket, session: Some(session), .. } = self else {
+                return Err(ErrorKind::NotConnected.into());
+            };
+            session.read_tls(&mut &**socket)?;
+            if let Err(problem) = session.process_new_packets() {
+                return Err(io::Error::new(ErrorKind::InvalidData, self.end(problem)));
+            }
+        }
+    }
+}
+
+impl Write for TlsStream {
+    /// What was written before goes first; if the socket does not take that, nothing of `bytes` is taken either.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_pending()?;
+        let taken = self.session_for_io()?.writer().write(bytes)?;
+        match self.send_pending() {
+            Err(problem) if problem.kind() != ErrorKind::WouldBlock => Err(problem),
+            _ => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send_pending()
+    }
+}
+
+impl Drop for TlsStream {
+    /// The client learns that this is the end and not somebody on the way; if there is no room to say so, it does not.
+    fn drop(&mut self) {
+        let TlsStream { socket, session: Some(session), over: false, .. } = self else { return };
+        if session.is_handshaking() || session.wants_write() {
+            return;
+        }
+        session.send_close_notify();
+        let mut farewell = Vec::new();
+        while session.wants_write() && session.write_tls(&mut farewell).is_ok() {}
+        let _ = SockRef::from(&**socket).send_with_flags(&farewell, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+    }
+}
+
+fn refused(problem: &rustls::Error) -> HandshakeError {
+    HandshakeError::Refused(problem.to_string())
+}
+
+/// Whether the first bytes of a connection are those of an HTTP request: letters, where TLS has a number.
+fn is_plain_http(input: &[u8]) -> bool {
+    input.first().is_some_and(|&byte| byte != HANDSHAKE_RECORD && byte.is_ascii_uppercase())
+}
+
+impl std::fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsStream").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
