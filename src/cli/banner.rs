@@ -41,7 +41,9 @@ pub(super) fn text(config: &Config, listening: &[(String, bool)], shortage: Opti
 /// Where the board is.
 pub(super) fn admin(address: &Address) -> String {
     match address {
-        Address::Tcp(_) | Address::Tls(_) => format!("  the live board: {}/board", Escaped(&address.to_string())),
+        Address::Tcp(_) | Address::Tls(_) => {
+            format!("  the live board: {}/board", Escaped(&address.to_string()))
+        }
         Address::Unix(_) => format!("  health, metrics and the board on {}", Escaped(&address.to_string())),
     }
 }

@@ -18,6 +18,10 @@ pub struct Monitor {
     started_at: SystemTime,
     clock: Clock,
     state: Arc<State>,
+    /// The threads that accept connections, one for each listener.
+    pub acceptor: Heartbeat,
+    /// The thread that ends what overstays.
+    pub watchdog: Heartbeat,
 }
 
 /// Plain counts and flags: each is written with one atomic operation and ordered with nothing else. What is counted for
@@ -54,8 +58,6 @@ struct State {
     servers: Mutex<Vec<Arc<SeatCounts>>>,
     incidents: Incidents,
     handshakes: Handshakes,
-    acceptor: Heartbeat,
-    watchdog: Heartbeat,
 }
 
 /// The counts at one moment.
@@ -104,10 +106,20 @@ impl Monitor {
             servers: Mutex::new(Vec::new()),
             incidents: Incidents::default(),
             handshakes: Handshakes::default(),
+        };
+        Monitor {
+            started: clock.now(),
+            started_at: clock.date(),
+            clock,
+            state: Arc::new(state),
             acceptor: Heartbeat::default(),
             watchdog: Heartbeat::default(),
-        };
-        Monitor { started: clock.now(), started_at: clock.date(), clock, state: Arc::new(state) }
+        }
+    }
+
+    /// This moment on its clock, which the heartbeats are told by.
+    pub fn now(&self) -> Tick {
+        self.clock.now()
     }
 
     /// How long the server has been running.
@@ -168,16 +180,6 @@ impl Monitor {
     /// TLS handshakes that failed, by reason.
     pub fn failed_handshakes(&self) -> Vec<(&'static str, u64)> {
         self.state.handshakes.failed()
-    }
-
-    /// The loop that accepts connections.
-    pub fn acceptor(&self) -> &Heartbeat {
-        &self.state.acceptor
-    }
-
-    /// The loop that enforces deadlines.
-    pub fn watchdog(&self) -> &Heartbeat {
-        &self.state.watchdog
     }
 
     /// The counters for a server's seats.

@@ -41,10 +41,12 @@ impl Acceptor {
 
     fn run(&mut self) {
         let monitor = self.admission.shared.monitor.clone();
+        let pulse = monitor.acceptor.join(monitor.now());
         while !monitor.is_draining() {
-            monitor.acceptor().rest();
+            // Nobody may ever connect; all else that happens here ends soon.
+            pulse.rest();
             let accepted = self.listener.accept();
-            monitor.acceptor().beat(self.admission.shared.clock.now());
+            pulse.beat(monitor.now());
             match accepted {
                 // Who wakes the acceptor for the end is no guest any more.
                 Ok((stream, peer)) if monitor.is_draining() => {
@@ -62,6 +64,7 @@ impl Acceptor {
             }
         }
         self.empty_backlog();
+        pulse.rest();
     }
 
     fn recover(&mut self, problem: &io::Error) {

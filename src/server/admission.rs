@@ -130,7 +130,14 @@ impl Admission {
     /// Starts the watchdog.
     pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
         let admission = self.clone();
-        let watch = move || while admission.watch() {};
+        let monitor = self.shared.monitor.clone();
+        let pulse = monitor.watchdog.join(monitor.now());
+        let watch = move || {
+            while admission.watch() {
+                pulse.beat(monitor.now());
+            }
+            pulse.rest();
+        };
         Builder::new().name(self.shared.thread_name("watchdog")).stack_size(STACK).spawn(watch).map(drop)
     }
 

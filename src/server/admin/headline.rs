@@ -60,7 +60,7 @@ fn dead_threads(status: &Status) -> Option<(Level, String)> {
         "acceptor" => (status.acceptor, "new connections are not accepted"),
         _ => (status.watchdog, "deadlines are not enforced"),
     };
-    let seconds = since.unwrap_or_default().as_secs();
+    let seconds = since.as_secs();
     Some((Level::Bad, format!("The {name} has not moved for {seconds} s: {what}")))
 }
 

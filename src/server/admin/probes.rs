@@ -17,8 +17,8 @@ pub(super) fn health(status: &Status) -> Response {
         json.number("active_connections", status.active as u64);
         resources(json, status);
         let millis = |since: std::time::Duration| u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        json.maybe("acceptor_silent_ms", status.acceptor.map(millis));
-        json.maybe("watchdog_silent_ms", status.watchdog.map(millis));
+        json.number("acceptor_silent_ms", millis(status.acceptor));
+        json.number("watchdog_silent_ms", millis(status.watchdog));
     });
     answer(body, dead.is_empty())
 }

@@ -45,9 +45,9 @@ pub(super) struct Status {
     /// New connections are refused for lack of memory.
     pub(super) refusing: bool,
     pub(super) overwhelmed: bool,
-    /// Silence of the acceptor and of the watchdog; `None` for one that has not begun.
-    pub(super) acceptor: Option<Duration>,
-    pub(super) watchdog: Option<Duration>,
+    /// Silence of the acceptors and of the watchdog; zero while they wait as they should.
+    pub(super) acceptor: Duration,
+    pub(super) watchdog: Duration,
 }
 
 /// So many of so many.
@@ -86,17 +86,15 @@ impl Status {
             buffered: Use { taken: budget.total().saturating_sub(budget.left()), limit: budget.total() },
             refusing: monitor.is_refusing(),
             overwhelmed: monitor.is_overwhelmed(),
-            acceptor: monitor.acceptor().since_last(now),
-            watchdog: monitor.watchdog().since_last(now),
+            acceptor: monitor.acceptor.since_last(now),
+            watchdog: monitor.watchdog.since_last(now),
         }
     }
 
-    /// Which of the threads that everything depends on show no life. The end of a server is theirs too.
+    /// Which of the threads that everything depends on show no life.
     pub(super) fn dead(&self) -> Vec<&'static str> {
-        let silent = |since: Option<Duration>| since.is_some_and(|since| since > SILENCE);
         let threads = [("acceptor", self.acceptor), ("watchdog", self.watchdog)];
-        let dead = threads.into_iter().filter(|(_, since)| !self.draining && silent(*since));
-        dead.map(|(name, _)| name).collect()
+        threads.into_iter().filter(|(_, silence)| *silence > SILENCE).map(|(name, _)| name).collect()
     }
 
     /// Why the server does not want more requests; none if it does.

@@ -48,7 +48,8 @@ impl fmt::Display for Threads {
             seated.insert(name);
         }
         for (name, state) in others().into_iter().filter(|(name, _)| !seated.contains(name)) {
-            writeln!(f, "{:<16} {}", Escaped(&name), doing(&name, &state, &status))?;
+            let shown = Escaped(&name).to_string();
+            writeln!(f, "{shown:<16} {}", doing(&name, &state, &status))?;
         }
         Ok(())
     }
@@ -58,10 +59,10 @@ fn seat(f: &mut fmt::Formatter<'_>, shared: &Shared, view: &View, name: &str, no
     let peer = PeerName(shared.board.peer(view.number)).to_string();
     write!(
         f,
-        "{:<16} seat {:<5} {:<9} {:>9}",
-        Escaped(name),
+        "{:<16} seat {:<5} {:<9} {:>8}",
+        Escaped(name).to_string(),
         view.number,
-        view.phase,
+        view.phase.name(),
         Span(now.since(view.since))
     )?;
     match view.deadline {
@@ -113,12 +114,9 @@ fn thread(task: &std::path::Path) -> Option<(String, String)> {
 }
 
 fn doing(name: &str, state: &str, status: &Status) -> String {
-    let silent = |since: Option<Duration>| {
-        since.map_or(String::new(), |since| format!(", silent for {}", Span(since)))
-    };
     match name {
-        "acceptor" => format!("{state}: accepts connections{}", silent(status.acceptor)),
-        "watchdog" => format!("{state}: enforces deadlines{}", silent(status.watchdog)),
+        "acceptor" => format!("{state}: accepts connections, at it for {}", Span(status.acceptor)),
+        "watchdog" => format!("{state}: enforces deadlines, {} since its last look", Span(status.watchdog)),
         "farewell" => format!("{state}: waits with those who have been refused until they have read why"),
         "resources" => format!("{state}: watches memory"),
         "alerts" => format!("{state}: tells of alerts"),
@@ -126,6 +124,7 @@ fn doing(name: &str, state: &str, status: &Status) -> String {
         "journal" => format!("{state}: writes a log"),
         "signals" => format!("{state}: waits for signals"),
         "sampler" => format!("{state}: counts for the board"),
+        "selvedge" => format!("{state}: waits for the end"),
         _ if name.starts_with("admin") => format!("{state}: serves the admin pages"),
         _ if name.starts_with("worker-") => format!("{state}: no connection"),
         _ => state.to_owned(),
