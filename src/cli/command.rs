@@ -125,7 +125,8 @@ const AFTER_HELP: &str = "\
 Defaults are in brackets. SIZE is written 512, 256KiB, 1MiB, 1GiB; TIME 500ms, 10s, 2m, 1h.
 Each flag is also a variable: --max-body is SELVEDGE_MAX_BODY, and the flag is the stronger.
 SELVEDGE_BIND and its like take several values, with commas between them; SELVEDGE_HEADER takes one.
-SIGUSR1 opens the log files again, after they have been moved away; SIGUSR2 logs what every thread is doing.
+SIGUSR1 opens the log files again, after they have been moved away.
+SIGUSR2 logs what every thread is doing.
 SIGTERM or Ctrl-C finishes the requests being served and ends; a second one ends at once.
 Exit status: 0 clean, 1 cannot start, 2 usage, 3 connections were cut.
 ";

@@ -60,14 +60,14 @@ fn watch(client: &mut Client, address: &str) -> Result<ExitCode, Failure> {
     let terminal = Terminal::enter().map_err(failed)?;
     let clock = Clock::system();
     loop {
-        let size = terminal.size();
-        terminal.show(&screen.frame(size)).map_err(failed)?;
+        let size = Terminal::size();
+        Terminal::show(&screen.frame(size)).map_err(failed)?;
         let due = clock.now().after(EVERY);
         loop {
             match terminal.wait(due.since(clock.now())) {
                 Some(Event::Quit) => return Ok(ExitCode::SUCCESS),
                 Some(Event::Resized) => {
-                    terminal.show(&screen.frame(terminal.size())).map_err(failed)?;
+                    Terminal::show(&screen.frame(Terminal::size())).map_err(failed)?;
                 }
                 None => break,
             }

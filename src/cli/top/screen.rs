@@ -261,7 +261,7 @@ fn bytes(bytes: u64) -> String {
     match bytes {
         0..0x0010_0000 => format!("{} KiB", bytes >> 10),
         0x0010_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{}.{} GiB", bytes >> 30, (bytes & 0x3fff_ffff) * 10 >> 30),
+        _ => format!("{}.{} GiB", bytes >> 30, ((bytes & 0x3fff_ffff) * 10) >> 30),
     }
 }
 

@@ -46,12 +46,12 @@ impl Terminal {
     }
 
     /// Columns and rows.
-    pub(super) fn size(&self) -> (usize, usize) {
+    pub(super) fn size() -> (usize, usize) {
         let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
         size.map_or(USUAL, |size| (size.ws_col.into(), size.ws_row.into()))
     }
 
-    pub(super) fn show(&self, frame: &str) -> io::Result<()> {
+    pub(super) fn show(frame: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(frame.as_bytes())?;
         out.flush()

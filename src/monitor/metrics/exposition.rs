@@ -1,6 +1,6 @@
 //! Metrics as texts that Prometheus and its like read.
 //!
-//! The crate `prometheus-client` writes OpenMetrics 1.0. The older text format of Prometheus, 0.0.4, has the same samples;
+//! The crate `prometheus-client` writes `OpenMetrics` 1.0. The older text format of Prometheus, 0.0.4, has the same samples;
 //! there the name of a counter ends with `_total` in its description too, and nothing marks the end.
 
 use super::{BOUNDS_MICROS, Buckets};
@@ -17,7 +17,7 @@ use std::fmt::{self, Write};
 pub enum TextFormat {
     /// The text format of Prometheus, version 0.0.4.
     Prometheus,
-    /// OpenMetrics, version 1.0.0.
+    /// `OpenMetrics`, version 1.0.0.
     OpenMetrics,
 }
 

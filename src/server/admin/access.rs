@@ -9,22 +9,20 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
 
+/// What is kept of a token.
+#[cfg(feature = "auth")]
+pub(super) type Token = crate::guard::auth::Digest;
+/// There are none.
+#[cfg(not(feature = "auth"))]
+pub(super) type Token = std::convert::Infallible;
+
 /// What a request must bring.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Access {
-    #[cfg(feature = "auth")]
-    pub(super) token: Option<crate::guard::auth::Digest>,
+    pub(super) token: Option<Token>,
 }
 
 impl Access {
-    /// Whether a token is asked for.
-    pub(super) fn is_guarded(&self) -> bool {
-        #[cfg(feature = "auth")]
-        return self.token.is_some();
-        #[cfg(not(feature = "auth"))]
-        false
-    }
-
     /// The answer to a request that may not be answered otherwise.
     pub(super) fn refuse(&self, request: &Request) -> Option<Response> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -32,35 +30,33 @@ impl Access {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Some(response);
         }
-        if self.is_guarded() {
-            return self.refuse_without_token(request);
+        if let Some(token) = &self.token {
+            return refuse_without(token, request);
         }
         // A browser cannot reach a Unix socket, and names a host wherever it goes.
         let local = request.peer().is_none() || request.authority().is_none_or(is_loopback);
         (!local).then(|| Response::problem(Refusal::OTHER_HOST.status))
     }
+}
 
-    #[cfg(feature = "auth")]
-    fn refuse_without_token(&self, request: &Request) -> Option<Response> {
-        use crate::guard::auth::presented_token;
-        use http::header::WWW_AUTHENTICATE;
+#[cfg(feature = "auth")]
+fn refuse_without(token: &Token, request: &Request) -> Option<Response> {
+    use http::header::WWW_AUTHENTICATE;
 
-        let known = |presented: &[u8]| self.token.as_ref().is_some_and(|token| token.matches(presented));
-        if presented_token(request).is_some_and(|presented| known(&presented)) {
-            return None;
-        }
-        let mut response = Response::problem(StatusCode::UNAUTHORIZED);
-        // Browsers ask their user for what the first of these wants: any name, and the token as the password.
-        for challenge in ["Basic realm=\"selvedge admin\", charset=\"UTF-8\"", "Bearer"] {
-            response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        Some(response)
+    if crate::guard::auth::presented_token(request).is_some_and(|presented| token.matches(&presented)) {
+        return None;
     }
-
-    #[cfg(not(feature = "auth"))]
-    fn refuse_without_token(&self, _: &Request) -> Option<Response> {
-        None
+    let mut response = Response::problem(StatusCode::UNAUTHORIZED);
+    // Browsers ask their user for what the first of these wants: any name, and the token as the password.
+    for challenge in ["Basic realm=\"selvedge admin\", charset=\"UTF-8\"", "Bearer"] {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
+    Some(response)
+}
+
+#[cfg(not(feature = "auth"))]
+fn refuse_without(token: &Token, _: &Request) -> Option<Response> {
+    match *token {}
 }
 
 /// Whether an authority is this machine, whatever anybody's name server says.

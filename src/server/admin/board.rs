@@ -76,7 +76,8 @@ pub(super) fn board(watched: &Watched, status: &Status, query: Query) -> Vec<u8>
         ];
         for (name, Use { taken, limit }) in uses {
             json.array(name, |json| {
-                [taken, limit].map(|number| json.item(number as u64)).into_iter().collect()
+                json.item(taken as u64);
+                json.item(limit as u64);
             });
         }
         json.maybe("memory", status.usage.map(|usage| usage.memory));
@@ -89,7 +90,7 @@ pub(super) fn board(watched: &Watched, status: &Status, query: Query) -> Vec<u8>
         lately(json, history, query.since);
         clients(json, history, &held);
         json.array("alerts", |json| {
-            shared.alerts.recent().iter().rev().for_each(|alert| alert_of(json, alert))
+            shared.alerts.recent().iter().rev().for_each(|alert| alert_of(json, alert));
         });
         json.array("rows", |json| {
             let notable = if query.rows == 0 { Vec::new() } else { status.notable() };
@@ -136,21 +137,23 @@ fn row(json: &mut Json, shared: &Shared, view: &View, now: Tick) {
     json.number("arrived", millis(view.arrived, now));
 }
 
+/// What is told of each second.
+type Series = (&'static str, fn(&Second) -> u64);
+const SERIES: [Series; 7] = [
+    ("requests", |second| second.requests),
+    ("refused", |second| second.refused),
+    ("evicted", |second| second.evicted),
+    ("p50", |second| second.p50),
+    ("p99", |second| second.p99),
+    ("seats", |second| second.seats),
+    ("in_flight", |second| second.in_flight),
+];
+
 fn lately(json: &mut Json, history: &History, since: u64) {
     let last = history.seconds.back().map_or(0, |second| second.number);
     // Who knows more than there is speaks of a server that was here before.
     let since = if since > last { 0 } else { since };
     let seconds: Vec<_> = history.seconds.iter().filter(|second| second.number > since).collect();
-    type Series = (&'static str, fn(&Second) -> u64);
-    const SERIES: [Series; 7] = [
-        ("requests", |second| second.requests),
-        ("refused", |second| second.refused),
-        ("evicted", |second| second.evicted),
-        ("p50", |second| second.p50),
-        ("p99", |second| second.p99),
-        ("seats", |second| second.seats),
-        ("in_flight", |second| second.in_flight),
-    ];
     json.nested("history", |json| {
         json.number("last", last);
         json.number("kept", KEPT as u64);

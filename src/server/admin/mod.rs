@@ -5,7 +5,7 @@
 //! | `/board` | a page that shows every seat, live, and explains what one sees |
 //! | `/board.json` | what the page is made from |
 //! | `/threads` | what every thread is doing, a line each |
-//! | `/metrics` | for Prometheus, as text or OpenMetrics (feature `metrics`) |
+//! | `/metrics` | for Prometheus, as text or `OpenMetrics` (feature `metrics`) |
 //! | `/healthz` | 200 while the threads live that everything depends on, else 503 |
 //! | `/readyz` | 200 while more requests are wanted, else 503 and why |
 //!
@@ -123,7 +123,7 @@ impl Admin {
     /// the server that is watched. An address that other machines can reach needs a [token](Admin::token).
     pub fn serve(self, address: &str) -> Result<Server, Error> {
         let listener = Listener::bind(address)?;
-        if !listener.address().is_local() && !self.access.is_guarded() {
+        if !listener.address().is_local() && self.access.token.is_none() {
             let problem = format!(
                 "other machines can reach {address}, and there is no token; give one with --admin-token-file FILE, or use \
                  127.0.0.1:PORT or unix:PATH"
