@@ -80,13 +80,16 @@ impl Buckets {
     /// into, they are taken to be spread evenly. `None` if there are none.
     pub fn quantile(&self, percent: u64) -> Option<u64> {
         let count = self.count();
-        let rank = count.saturating_mul(percent).div_ceil(100).max(1);
+        // More than sixty-four bits, for a moment.
+        let short = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
+        let rank = short((u128::from(count) * u128::from(percent)).div_ceil(100)).max(1);
         let mut below = 0;
         let mut lower = 0;
         for (number, in_bucket) in self.counts.iter().enumerate() {
             let Some(upper) = BOUNDS_MICROS.get(number) else { break };
             if below + in_bucket >= rank {
-                return Some(lower + (upper - lower) * (rank - below) / in_bucket);
+                let part = u128::from(upper - lower) * u128::from(rank - below) / u128::from(*in_bucket);
+                return Some(lower + short(part));
             }
             (below, lower) = (below + in_bucket, *upper);
         }

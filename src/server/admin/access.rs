@@ -17,21 +17,21 @@ pub(super) type Token = crate::guard::auth::Digest;
 pub(super) type Token = std::convert::Infallible;
 
 /// What a request must bring.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Access {
     pub(super) token: Option<Token>,
 }
 
 impl Access {
     /// The answer to a request that may not be answered otherwise.
-    pub(super) fn refuse(&self, request: &Request) -> Option<Response> {
+    pub(super) fn refuse(self, request: &Request) -> Option<Response> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = Response::problem(StatusCode::METHOD_NOT_ALLOWED);
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Some(response);
         }
         if let Some(token) = &self.token {
-            return refuse_without(token, request);
+            return refuse_without(*token, request);
         }
         // A browser cannot reach a Unix socket, and names a host wherever it goes.
         let local = request.peer().is_none() || request.authority().is_none_or(is_loopback);
@@ -40,7 +40,7 @@ impl Access {
 }
 
 #[cfg(feature = "auth")]
-fn refuse_without(token: &Token, request: &Request) -> Option<Response> {
+fn refuse_without(token: Token, request: &Request) -> Option<Response> {
     use http::header::WWW_AUTHENTICATE;
 
     if crate::guard::auth::presented_token(request).is_some_and(|presented| token.matches(&presented)) {
@@ -55,8 +55,8 @@ fn refuse_without(token: &Token, request: &Request) -> Option<Response> {
 }
 
 #[cfg(not(feature = "auth"))]
-fn refuse_without(token: &Token, _: &Request) -> Option<Response> {
-    match *token {}
+fn refuse_without(token: Token, _: &Request) -> Option<Response> {
+    match token {}
 }
 
 /// Whether an authority is this machine, whatever anybody's name server says.

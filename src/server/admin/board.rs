@@ -59,7 +59,7 @@ pub(super) fn board(watched: &Watched, status: &Status, query: Query) -> Vec<u8>
         json.text("level", level.name());
         json.text("headline", sentence);
         json.flag("draining", status.draining);
-        json.flag("ended", status.ended);
+        json.flag("ended", status.has_ended());
         json.array("addresses", |json| {
             watched.addresses.iter().for_each(|address| json.item_text(address.to_string()));
         });

@@ -39,7 +39,7 @@ pub(super) fn headline(status: &Status, lately: &Second, stuck: Option<&str>) ->
 }
 
 fn the_end(status: &Status) -> Option<(Level, String)> {
-    if status.ended {
+    if status.has_ended() {
         return Some((Level::Strained, "Stopped: every connection has ended".into()));
     }
     let left = status.busy();
@@ -156,7 +156,7 @@ pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

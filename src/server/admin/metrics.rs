@@ -41,8 +41,8 @@ fn count(name: &'static str, help: &'static str, count: u64) -> Family {
     one(name, help, Value::Counter(count))
 }
 
-fn labelled<L: ToString>(label: &'static str, of: L, value: Value) -> Sample {
-    Sample { labels: vec![(label, of.to_string())], value }
+fn labelled(label: &'static str, of: impl Into<String>, value: Value) -> Sample {
+    Sample { labels: vec![(label, of.into())], value }
 }
 
 /// A gauge takes numbers as they come; past 2^53 nobody will miss the ones.
@@ -64,7 +64,7 @@ fn counts(totals: &Totals) -> Vec<Family> {
         }
     };
     let by = |label: &'static str, counts: &[(&'static str, u64)]| {
-        counts.iter().map(move |(of, count)| labelled(label, of, Value::Counter(*count))).collect::<Vec<_>>()
+        counts.iter().map(move |(of, count)| labelled(label, *of, Value::Counter(*count))).collect::<Vec<_>>()
     };
     vec![
         family(
@@ -142,21 +142,21 @@ fn events(watched: &Watched, totals: &Totals) -> Vec<Family> {
         family(
             "selvedge_alerts",
             "Alerts raised, by kind.",
-            alerts.iter().map(|(kind, count)| labelled("kind", kind, Value::Counter(*count))),
+            alerts.iter().map(|(kind, count)| labelled("kind", *kind, Value::Counter(*count))),
         ),
         family("selvedge_log_lines_dropped", "Lines that a log had no room for.", dropped),
         family("selvedge_tls_handshakes", "TLS handshakes completed, by what was agreed.", handshakes),
         family(
             "selvedge_tls_handshake_failures",
             "TLS handshakes that failed, by reason.",
-            failed.iter().map(|(reason, count)| labelled("reason", reason, Value::Counter(*count))),
+            failed.iter().map(|(reason, count)| labelled("reason", *reason, Value::Counter(*count))),
         ),
     ]
 }
 
 fn gauges(shared: &Shared, status: &Status, census: &Census) -> Vec<Family> {
     let phases = Phase::ALL.iter().zip(status.phases);
-    let phases = phases.map(|(phase, count)| labelled("phase", phase, level(count as u64)));
+    let phases = phases.map(|(phase, count)| labelled("phase", phase.name(), level(count as u64)));
     let mut families = vec![
         family("selvedge_connections", "Connections that have a seat, by what they are doing.", phases),
         gauge("selvedge_seats_evictable", "Seats that could be taken back now.", status.evictable as u64),

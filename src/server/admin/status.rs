@@ -16,8 +16,6 @@ pub(super) struct Status {
     pub(super) uptime: Duration,
     pub(super) active: usize,
     pub(super) draining: bool,
-    /// Drained, and nobody is left.
-    pub(super) ended: bool,
     /// Every taken seat.
     pub(super) views: Vec<View>,
     /// Connections by phase, in the order of [`Phase::ALL`].
@@ -70,7 +68,6 @@ impl Status {
             uptime: monitor.uptime(),
             active: monitor.active_connections(),
             draining,
-            ended: draining && taken == 0,
             phases: Phase::ALL.map(|phase| views.iter().filter(|view| view.phase == phase).count()),
             views,
             seats: Use { taken, limit: config.max_connections + stuck.min(config.max_stand_ins) },
@@ -89,6 +86,11 @@ impl Status {
             acceptor: monitor.acceptor.since_last(now),
             watchdog: monitor.watchdog.since_last(now),
         }
+    }
+
+    /// Whether the server is shut down, and nobody is left.
+    pub(super) fn has_ended(&self) -> bool {
+        self.draining && self.seats.taken == 0
     }
 
     /// Which of the threads that everything depends on show no life.
