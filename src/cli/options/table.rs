@@ -154,9 +154,9 @@ options! {
     }
     "Watching over it" {
         "admin", admin: One { read: address, show: String::clone }.or_off(), "ADDR|off",
-            "Health, metrics and the live board, on a listener of their own";
+            "Health, metrics and the live board, on their own listener";
         "admin-token-file", admin_token_file: file(), "FILE|off",
-            "The token that is asked for there; needed off this machine";
+            "The token asked for there; needed off this machine";
     }
     "Logs and alerts" {
         "log-file", log_file: file(), "FILE|off",
