@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::log::Logs;
+use super::options::Options;
 use crate::server::{Admin, Server};
 use std::fs::File;
 use std::io::Read;
@@ -12,13 +13,9 @@ use zeroize::Zeroizing;
 const MAX_FILE: u64 = 4096;
 
 /// Starts it, if an address is given.
-pub(super) fn start(
-    server: &Server,
-    address: Option<&str>,
-    token_file: Option<&Path>,
-    logs: &Logs,
-) -> Result<Option<Server>, Failure> {
-    let Some(address) = address else {
+pub(super) fn start(server: &Server, options: &Options, logs: &Logs) -> Result<Option<Server>, Failure> {
+    let token_file = options.admin_token_file.as_deref();
+    let Some(address) = &options.admin else {
         return match token_file {
             Some(_) => {
                 Err(Failure::usage("--admin-token-file without --admin; give an address with --admin ADDR"))

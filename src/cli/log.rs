@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::monitor::{AccessLog, Journal, LogFormat, Outlet};
 use crate::record::{Utc, push_escaped, push_json};
 use crate::sync;
-use log::Level;
+use log::{Level, LevelFilter};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -103,7 +103,8 @@ fn start(level: Level, format: LogFormat, journals: Vec<Journal>) -> Result<(), 
     let clock = Clock::system();
     let fan = Fan { journals, format, clock: clock.clone() };
     env_logger::Builder::new()
-        .filter_level(level.to_level_filter())
+        // What is logged can change; it is kept in one place, `log`'s own.
+        .filter_level(LevelFilter::Trace)
         .target(env_logger::Target::Pipe(Box::new(fan)))
         .format(move |out, record| {
             let message = record.args().to_string();
@@ -111,6 +112,7 @@ fn start(level: Level, format: LogFormat, journals: Vec<Journal>) -> Result<(), 
         })
         .try_init()
         .map_err(|_| Failure::start("a log was started before"))?;
+    log::set_max_level(level.to_level_filter());
     std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     Ok(())
 }

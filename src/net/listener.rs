@@ -63,6 +63,12 @@ impl Address {
         }
     }
 
+    /// The same, at another place.
+    #[cfg(feature = "cli")]
+    pub(crate) fn at(&self, place: SocketAddr) -> Self {
+        if let Address::Tls(_) = self { Address::Tls(place) } else { Address::Tcp(place) }
+    }
+
     /// Wakes whoever accepts on this address, by connecting to it.
     pub(crate) fn wake(&self) {
         // If nobody can be reached, nobody is blocked there either.

@@ -14,8 +14,8 @@ use std::net::{Shutdown, TcpStream};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 
-/// Bytes of a file that are copied at once, where the kernel does not move them.
-const COPIED: usize = 16 << 10;
+/// Bytes of a file that are copied at once, where the kernel does not move them: four records of TLS.
+const COPIED: usize = 64 << 10;
 
 /// A connection. Sockets are shared with the board, which can cut them; anything else that reads and writes can be
 /// served too, but not cut while it blocks.
@@ -39,6 +39,8 @@ pub enum HandshakeError {
     Closed,
     /// The client left in the middle, or the network did.
     Broken,
+    /// The client has not said enough yet, and the stream does not block: it is to be tried again.
+    Waiting,
     /// The client sent more than any handshake has.
     TooLong,
     /// The client does not speak the protocol, or nothing of it that we do. It has been told.
@@ -81,6 +83,14 @@ impl Stream {
         }
     }
 
+    /// Says nothing more to a client that has not been told all, so that it does not take what it has for the whole. Where
+    /// there is no TLS it cannot tell.
+    pub(crate) fn break_off(&mut self) {
+        if let Stream::Tls(stream) = self {
+            stream.break_off();
+        }
+    }
+
     /// Whether it can be cut, and does not block once it has been.
     pub fn is_socket(&self) -> bool {
         !matches!(self, Stream::Other(_))
@@ -110,11 +120,17 @@ impl Stream {
 
     /// Sends up to `count` bytes of `file` from `offset` on, and moves `offset`. Zero means that the file ends there.
     ///
-    /// On Linux the kernel moves them (`sendfile`); elsewhere, and for streams that are no sockets or encrypt, they pass
-    /// through a small buffer.
-    pub fn send_file(&mut self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+    /// On Linux the kernel moves them (`sendfile`); elsewhere, for streams that are no sockets or encrypt, and from file systems that
+    /// cannot, they pass through `block`, which is made as large as it has to be and may be used again.
+    pub fn send_file(
+        &mut self,
+        file: &File,
+        offset: &mut u64,
+        count: usize,
+        block: &mut Vec<u8>,
+    ) -> io::Result<usize> {
         if let Stream::Tls(stream) = self {
-            let sent = stream.send_file(file, *offset, count)?;
+            let sent = stream.send_file(file, *offset, count, block)?;
             *offset += sent as u64;
             return Ok(sent);
         }
@@ -126,16 +142,27 @@ impl Stream {
                 Stream::Tls(_) | Stream::Other(_) => None,
             };
             if let (Some(socket), Ok(from)) = (socket, usize::try_from(*offset)) {
-                let sent = socket.sendfile(file, from, NonZeroUsize::new(count))?;
-                *offset += sent as u64;
-                return Ok(sent);
+                match socket.sendfile(file, from, NonZeroUsize::new(count)) {
+                    Err(problem) if matches!(problem.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {}
+                    sent => {
+                        let sent = sent?;
+                        *offset += sent as u64;
+                        return Ok(sent);
+                    }
+                }
             }
         }
-        let mut block = vec![0; count.min(COPIED)];
-        let read = std::os::unix::fs::FileExt::read_at(file, &mut block, *offset)?;
+        block.resize(count.min(COPIED), 0);
+        let read = std::os::unix::fs::FileExt::read_at(file, block, *offset)?;
         self.write_all(&block[..read])?;
         *offset += read as u64;
         Ok(read)
+    }
+
+    /// Says that nothing more will be written, as far as that can be said with the connection left open in both directions:
+    /// by TLS' `close_notify`.
+    pub(crate) fn say_end(&mut self) -> io::Result<()> {
+        if let Stream::Tls(stream) = self { stream.say_end() } else { Ok(()) }
     }
 
     /// Says that nothing more will be written, while reading goes on.
@@ -143,9 +170,17 @@ impl Stream {
         match self {
             Stream::Tcp(socket) => socket.shutdown(Shutdown::Write),
             Stream::Unix(socket) => socket.shutdown(Shutdown::Write),
-            Stream::Tls(stream) => stream.finish_writing(),
+            Stream::Tls(stream) => {
+                stream.say_end()?;
+                stream.socket().shutdown(Shutdown::Write)
+            }
             Stream::Other(duplex) => duplex.flush(),
         }
+    }
+
+    /// Reads what is thrown away, after all has been written.
+    pub(crate) fn discard(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        if let Stream::Tls(stream) = self { stream.discard(block) } else { self.read(block) }
     }
 
     /// Makes reads and writes return at once; says whether that is possible.
@@ -165,6 +200,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::PlainHttp => f.write_str("it speaks plain HTTP"),
             HandshakeError::Closed => f.write_str("it left without a word"),
             HandshakeError::Broken => f.write_str("it broke off"),
+            HandshakeError::Waiting => f.write_str("it keeps waiting"),
             HandshakeError::TooLong => f.write_str("it sent too much"),
             HandshakeError::Refused(problem) => f.write_str(problem),
         }

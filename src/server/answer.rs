@@ -4,7 +4,7 @@ use super::connection::{Connection, End};
 use super::incoming::Unread;
 use crate::error::CloseReason;
 use crate::http1::encode::{self, Length, Persistence};
-use crate::message::{Content, Request, Response};
+use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{Method, StatusCode, Version};
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// The connection ends with the answer just written. Unless its client wanted that and has nothing more to say, input
-    /// may be on its way that would destroy the answer.
+    /// may be on its way that would destroy the answer. Over TLS there is always more to say: that it is the end.
     fn last_answer_given(&self) -> End {
         let refusal = self.exchange.refusal;
         let request = &self.exchange.request;
@@ -93,7 +93,7 @@ impl Connection {
             _ if self.shared.monitor.is_draining() => CloseReason::Shutdown,
             _ => CloseReason::Finished,
         };
-        End { reason, linger: !(all_read && wished_by_client) }
+        End { reason, linger: self.wire.stream.is_tls() || !(all_read && wished_by_client) }
     }
 
     fn write(&mut self, content: Content, length: Length) -> Result<(), CloseReason> {
@@ -101,6 +101,7 @@ impl Connection {
             Content::Empty | Content::Problem => self.flush(false),
             Content::Bytes(bytes) => self.write_bytes(&bytes),
             Content::File { file, offset, len } => self.write_file(&file, offset, len),
+            Content::Parts { file, parts, .. } => self.write_parts(&file, &parts),
             Content::Reader { reader, len: Some(len) } => self.write_sized(reader, len),
             Content::Reader { reader, len: None } => self.write_stream(reader, length == Length::Chunked),
         }
@@ -121,13 +122,33 @@ impl Connection {
             self.flush(true)?;
             return self.wire.send_file(file, offset, len);
         }
-        let head = self.out.len();
-        self.out.resize(head + len as usize, 0);
-        let read = file.read_exact_at(&mut self.out[head..], offset);
-        if read.is_err() {
-            return Err(CloseReason::AnswerFailed);
+        self.append(file, offset, len as usize)?;
+        self.flush(false)
+    }
+
+    /// What is small gathers behind the head; of what is large the kernel waits for the next part.
+    fn write_parts(&mut self, file: &File, parts: &[Part]) -> Result<(), CloseReason> {
+        let mut parts = parts.iter().filter(|part| part.len() > 0).peekable();
+        while let Some(part) = parts.next() {
+            if self.out.len() as u64 + part.len() > WITH_HEAD as u64 {
+                self.flush(true)?;
+            }
+            let is_large = part.len() > WITH_HEAD as u64;
+            match part {
+                Part::Bytes(bytes) if is_large => self.wire.send(bytes, parts.peek().is_some())?,
+                Part::File { offset, len } if is_large => self.wire.send_file(file, *offset, *len)?,
+                Part::Bytes(bytes) => self.out.extend_from_slice(bytes),
+                Part::File { offset, len } => self.append(file, *offset, *len as usize)?,
+            }
         }
         self.flush(false)
+    }
+
+    /// Puts bytes of a file behind what has been encoded.
+    fn append(&mut self, file: &File, offset: u64, len: usize) -> Result<(), CloseReason> {
+        let start = self.out.len();
+        self.out.resize(start + len, 0);
+        file.read_exact_at(&mut self.out[start..], offset).map_err(|_| CloseReason::AnswerFailed)
     }
 
     fn write_sized(&mut self, mut reader: Box<dyn Read + Send>, mut left: u64) -> Result<(), CloseReason> {
@@ -233,7 +254,10 @@ fn length_of(response: &Response, content: &Content, request: &Request) -> Lengt
         (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED, _) => Length::None,
         (_, Content::Empty | Content::Problem) => Length::Known(0),
         (_, Content::Bytes(bytes)) => Length::Known(bytes.len() as u64),
-        (_, Content::File { len, .. } | Content::Reader { len: Some(len), .. }) => Length::Known(*len),
+        (
+            _,
+            Content::File { len, .. } | Content::Parts { len, .. } | Content::Reader { len: Some(len), .. },
+        ) => Length::Known(*len),
         (_, Content::Reader { len: None, .. }) if request.version() == Version::HTTP_10 => Length::UntilClose,
         (_, Content::Reader { len: None, .. }) => Length::Chunked,
     }

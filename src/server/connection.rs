@@ -244,7 +244,10 @@ impl Connection {
         let Connection { shared, wire, counted, .. } = self;
         let claim = wire.occupant.claim();
         let reason = if claim == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
-        let Wire { stream, occupant, .. } = wire;
+        let Wire { mut stream, occupant, .. } = wire;
+        if reason == CloseReason::AnswerFailed {
+            stream.break_off();
+        }
         let vacated = Arc::into_inner(occupant).map(Occupant::leave);
         if end.linger {
             let deaf =

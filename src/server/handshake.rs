@@ -48,6 +48,7 @@ impl Connection {
             HandshakeError::Broken => "broken",
             HandshakeError::TooLong => "too_long",
             HandshakeError::Refused(_) => "refused",
+            HandshakeError::Waiting => "waiting",
         });
         log::debug!("no TLS with {}: {problem}", PeerName(self.exchange.request.peer()));
         match problem {

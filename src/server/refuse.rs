@@ -11,10 +11,10 @@ use crate::error::Refusal;
 use crate::guard::Exchange;
 use crate::http1::encode;
 use crate::message::{ClientKey, Response};
-use crate::net::Stream;
+use crate::net::{HandshakeError, Stream};
 use crate::sync::{Arc, Builder, Receiver, RecvTimeoutError, Sender, bounded, sleep};
 use crate::threads::{Hold, Latch, Mark, Permit, Semaphore};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ struct Farewell {
     drained: usize,
     /// Whether nothing that comes in can be read.
     deaf: bool,
+    /// Whether TLS has still to be agreed on, before anything can be said.
+    shakes_hands: bool,
     finished: bool,
     _hold: Hold,
     _counted: (Option<Mark<ClientKey>>, Option<Permit>),
@@ -115,15 +117,21 @@ impl Farewells {
             return;
         }
         let deadline = clock.now().after(if deaf { DEAF_LINGER } else { MAX_LINGER });
-        let hold = self.present.hold();
-        // With its reading side cut, whatever still comes in would be answered with a reset once the writing side is
-        // closed too: that one stays half open until its time is up.
-        let finished = deaf;
-        let mut farewell =
-            Farewell { stream, words, deadline, drained: 0, deaf, finished, _hold: hold, _counted: counted };
+        let mut farewell = Farewell {
+            // Who has been served has shaken hands.
+            shakes_hands: stream.is_tls() && !words.is_empty(),
+            stream,
+            words,
+            deadline,
+            drained: 0,
+            deaf,
+            finished: false,
+            _hold: self.present.hold(),
+            _counted: counted,
+        };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
-        if farewell.write() {
+        if farewell.shakes_hands || farewell.write() {
             let _ = self.bids.try_send(farewell);
         }
     }
@@ -180,6 +188,16 @@ impl FarewellThread {
 impl Farewell {
     /// Whether there is anything left to wait for.
     fn go_on(&mut self) -> bool {
+        if self.shakes_hands {
+            match self.stream.handshake() {
+                Ok(_) => {}
+                Err(HandshakeError::Waiting) => return true,
+                // It has been told something else.
+                Err(HandshakeError::Refused(_)) => self.words.clear(),
+                Err(_) => return false,
+            }
+            self.shakes_hands = false;
+        }
         self.write() && self.drain()
     }
 
@@ -193,8 +211,11 @@ impl Farewell {
             }
         }
         if !self.finished {
-            match self.stream.finish_writing() {
-                // TLS still has to be agreed on, or the words to leave.
+            // With its reading side cut, whatever still comes in would be answered with a reset once the writing side is
+            // closed too: that one stays half open until its time is up.
+            let finished = if self.deaf { self.stream.say_end() } else { self.stream.finish_writing() };
+            match finished {
+                // The words have still to leave.
                 Err(problem) => return problem.kind() == ErrorKind::WouldBlock,
                 Ok(()) => self.finished = true,
             }
@@ -205,7 +226,7 @@ impl Farewell {
     fn drain(&mut self) -> bool {
         let mut block = [0; 8192];
         while self.drained < MAX_DRAINED {
-            match self.stream.read(&mut block) {
+            match self.stream.discard(&mut block) {
                 Ok(0) => return self.deaf,
                 Ok(count) => self.drained += count,
                 Err(problem) if problem.kind() == ErrorKind::Interrupted => {}

@@ -47,6 +47,10 @@ impl Relief {
         let Some(pressure) = &mut self.pressure else { return };
         let now = shared.clock.now();
         let (step, limit) = (pressure.observe(usage.memory, now), pressure.limit());
+        // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
+        // helps only while clients hold a good part of it.
+        let helps = self.held() >= limit / 4;
+        shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step != self.step {
             if self.step == Step::Well {
                 shared.alerts.raise(Alert::Memory { at: shared.clock.date(), bytes: usage.memory, limit });
@@ -60,10 +64,6 @@ impl Relief {
             }
             self.step = step;
         }
-        // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
-        // helps only while clients hold a good part of it.
-        let helps = self.held() >= limit / 4;
-        shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step >= Step::Sweep {
             shared.policy().guards.sweep(now);
         }

@@ -116,10 +116,11 @@ impl Wire {
 
     /// Sends `len` bytes of `file` from `offset` on.
     pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
-        let end = offset + len;
+        let end = offset.saturating_add(len);
+        let mut copied = Vec::new();
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(BLOCK).min(BLOCK);
-            let sent = retry(|| self.stream.send_file(file, &mut offset, count));
+            let sent = retry(|| self.stream.send_file(file, &mut offset, count, &mut copied));
             // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
             match sent {
                 Ok(0) => return Err(CloseReason::AnswerFailed),

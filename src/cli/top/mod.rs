@@ -74,7 +74,7 @@ fn watch(client: &mut Client, address: &str) -> Result<ExitCode, Failure> {
         }
         match client.ask(screen.last(), size.1) {
             Ok(board) => screen.update(&board),
-            Err(problem) => screen.lose(address, &problem.message),
+            Err(problem) => screen.lose(address, &problem.messages.join("; ")),
         }
     }
 }

@@ -1,4 +1,7 @@
 //! A TLS connection over a socket: the loop between rustls, which knows no sockets, and a socket, which knows no TLS.
+//!
+//! A thread waits in here for one thing at a time, because the board ends a wait by cutting the side it is on: what
+//! [`read`](Read::read) has to say meanwhile it says without waiting, and only `write`, and the handshake, wait for room.
 
 use super::identity::subject_of;
 use crate::message::{ClientCertificate, TlsInfo};
@@ -7,8 +10,8 @@ use crate::sync::Arc;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use socket2::SockRef;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ const MAX_HANDSHAKE: usize = 64 << 10;
 const MAX_UNSENT: usize = 64 << 10;
 /// Bytes read of a socket at once during the handshake.
 const BLOCK: usize = 4 << 10;
+/// How to send without waiting.
+const HASTE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 /// The first byte of every TLS connection: the type of a record that belongs to a handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 
@@ -27,13 +32,18 @@ pub struct TlsStream {
     config: Arc<ServerConfig>,
     /// Made when the first byte is wanted.
     session: Option<ServerConnection>,
+    /// Bytes that came before the handshake was complete.
+    received: usize,
     /// Whether all has been said: by `close_notify`, or by the alert that ended it.
     over: bool,
 }
 
+/// A socket that takes what it has room for, and does not wait for more.
+struct Hasty<'a>(&'a TcpStream);
+
 impl TlsStream {
     pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> Self {
-        TlsStream { socket: Arc::new(socket), config, session: None, over: false }
+        TlsStream { socket: Arc::new(socket), config, session: None, received: 0, over: false }
     }
 
     pub(in crate::net) fn socket(&self) -> &Arc<TcpStream> {
@@ -49,28 +59,27 @@ impl TlsStream {
     /// Speaks the handshake to its end. What the server says last is not sent yet: it leaves with the first answer, or
     /// before the first wait.
     pub fn handshake(&mut self) -> Result<TlsInfo, HandshakeError> {
-        let mut block = [0; BLOCK];
-        let mut received = 0;
         while self.session().map_err(|problem| refused(&problem))?.is_handshaking() {
-            self.send_pending().map_err(|_| HandshakeError::Broken)?;
+            self.send_pending().map_err(|problem| broken(&problem))?;
+            let mut block = [0; BLOCK];
             let count = match (&*self.socket).read(&mut block) {
-                Ok(0) if received == 0 => return Err(HandshakeError::Closed),
+                Ok(0) if self.received == 0 => return Err(HandshakeError::Closed),
                 Ok(0) => return Err(HandshakeError::Broken),
                 Ok(count) => count,
                 Err(problem) if problem.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Err(HandshakeError::Broken),
+                Err(problem) => return Err(broken(&problem)),
             };
             let input = block.get(..count).unwrap_or_default();
-            if received == 0 && is_plain_http(input) {
+            if self.received == 0 && is_plain_http(input) {
                 return Err(HandshakeError::PlainHttp);
             }
-            received += count;
-            if received > MAX_HANDSHAKE {
+            self.received += count;
+            if self.received > MAX_HANDSHAKE {
                 return Err(HandshakeError::TooLong);
             }
             self.take_in(input).map_err(|problem| refused(&problem))?;
         }
-        Ok(self.info())
+        self.info().ok_or_else(|| HandshakeError::Refused("its certificate cannot be read".into()))
     }
 
     /// Encrypts `bytes`, or as many as there is room for, without sending them yet.
@@ -79,19 +88,24 @@ impl TlsStream {
         if held > 0 { Ok(held) } else { self.write(bytes) }
     }
 
-    /// Sends a piece of `file`, through this process's memory: there it is encrypted.
-    pub(in crate::net) fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        self.send_pending()?;
-        let mut block = vec![0; count.min(MAX_UNSENT)];
-        let read = file.read_at(&mut block, offset)?;
-        let taken = self.session_for_io()?.writer().write(&block[..read])?;
-        drop(block);
+    /// Sends a piece of `file`, and before it what is held, through this process's memory: there it is encrypted.
+    pub(in crate::net) fn send_file(
+        &mut self,
+        file: &File,
+        offset: u64,
+        count: usize,
+        block: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        block.resize(count.min(MAX_UNSENT), 0);
+        let read = file.read_at(block, offset)?;
+        let taken = self.hold(block.get(..read).unwrap_or_default())?;
         self.send_pending()?;
         Ok(taken)
     }
 
-    /// Says that nothing more will be written; `WouldBlock` while the handshake, or something written before, is in the way.
-    pub(in crate::net) fn finish_writing(&mut self) -> io::Result<()> {
+    /// Says that nothing more will be written; the connection stays open. `WouldBlock` while something written before is in
+    /// the way.
+    pub(in crate::net) fn say_end(&mut self) -> io::Result<()> {
         if !self.over {
             let session = self.session_for_io()?;
             if session.is_handshaking() {
@@ -100,8 +114,17 @@ impl TlsStream {
             session.send_close_notify();
             self.over = true;
         }
-        self.send_pending()?;
-        self.socket.shutdown(Shutdown::Write)
+        self.send_pending()
+    }
+
+    /// Says no more: the client must not take what it has for the whole.
+    pub(in crate::net) fn break_off(&mut self) {
+        self.over = true;
+    }
+
+    /// Reads what is not wanted any more, and so is not worth decrypting.
+    pub(in crate::net) fn discard(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        (&*self.socket).read(block)
     }
 
     /// Ends the connection with a reset: the cheapest way to tell a client that it is not served.
@@ -128,14 +151,17 @@ impl TlsStream {
     fn take_in(&mut self, mut input: &[u8]) -> Result<(), rustls::Error> {
         while !input.is_empty() {
             let session = self.session()?;
-            // Reading from memory fails only where rustls has no room; then nothing more is wanted of this client.
             let taken = session.read_tls(&mut input);
             let processed = session.process_new_packets();
             if let Err(problem) = processed {
                 return Err(self.end(problem));
             }
-            if taken.is_err() {
-                return Err(self.end(rustls::Error::HandshakeNotComplete));
+            match taken {
+                // What follows a `close_notify` is not looked at (RFC 8446 §6.1).
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                // Reading from memory fails only where rustls has no room; then nothing more is wanted of this client.
+                Err(_) => return Err(self.end(rustls::Error::HandshakeNotComplete)),
             }
         }
         Ok(())
@@ -143,31 +169,35 @@ impl TlsStream {
 
     fn end(&mut self, problem: rustls::Error) -> rustls::Error {
         self.over = true;
-        let _ = self.send_pending();
+        let _ = self.send_now();
         problem
     }
 
     /// Sends what rustls has for the client.
     fn send_pending(&mut self) -> io::Result<()> {
         let TlsStream { socket, session, .. } = self;
-        let Some(session) = session else { return Ok(()) };
-        while session.wants_write() {
-            match session.write_tls(&mut &**socket) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Err(problem) if problem.kind() != ErrorKind::Interrupted => return Err(problem),
-                _ => {}
-            }
-        }
-        Ok(())
+        session.as_mut().map_or(Ok(()), |session| send_all(session, &mut &**socket))
     }
 
-    fn info(&self) -> TlsInfo {
-        let Some(session) = &self.session else { return TlsInfo::default() };
-        let client = session.peer_certificates().and_then(<[_]>::first).and_then(|certificate| {
-            let (subject, serial) = subject_of(certificate)?;
-            Some(ClientCertificate { subject, serial, der: certificate.to_vec() })
-        });
-        TlsInfo {
+    /// The same, as far as there is room for it now.
+    fn send_now(&mut self) -> io::Result<()> {
+        let TlsStream { socket, session, .. } = self;
+        let sent = session.as_mut().map_or(Ok(()), |session| send_all(session, &mut Hasty(socket)));
+        sent.or_else(|problem| if problem.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(problem) })
+    }
+
+    /// What was agreed on; none if there is no telling who the client is, which it has proved.
+    fn info(&self) -> Option<TlsInfo> {
+        let session = self.session.as_ref()?;
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        let client = match certificate {
+            Some(certificate) => {
+                let (subject, serial) = subject_of(certificate)?;
+                Some(ClientCertificate { subject, serial, der: certificate.to_vec() })
+            }
+            None => None,
+        };
+        Some(TlsInfo {
             version: match session.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",
@@ -182,7 +212,7 @@ impl TlsStream {
                 .server_name()
                 .map(|name| name.trim_end_matches('.').to_ascii_lowercase().into()),
             client,
-        }
+        })
     }
 }
 
@@ -195,7 +225,7 @@ impl Read for TlsStream {
                 Err(problem) if problem.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            self.send_pending()?;
+            self.send_now()?;
             let TlsStream { socket, session: Some(session), .. } = self else {
                 return Err(ErrorKind::NotConnected.into());
             };
@@ -223,18 +253,45 @@ impl Write for TlsStream {
     }
 }
 
+impl Write for Hasty<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        SockRef::from(self.0).send_with_flags(bytes, HASTE)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        SockRef::from(self.0).send_vectored_with_flags(pieces, HASTE)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for TlsStream {
     /// The client learns that this is the end and not somebody on the way; if there is no room to say so, it does not.
     fn drop(&mut self) {
-        let TlsStream { socket, session: Some(session), over: false, .. } = self else { return };
-        if session.is_handshaking() || session.wants_write() {
-            return;
+        if let TlsStream { session: Some(session), over: false, .. } = self
+            && !session.is_handshaking()
+        {
+            session.send_close_notify();
+            let _ = self.send_now();
         }
-        session.send_close_notify();
-        let mut farewell = Vec::new();
-        while session.wants_write() && session.write_tls(&mut farewell).is_ok() {}
-        let _ = SockRef::from(&**socket).send_with_flags(&farewell, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
     }
+}
+
+fn send_all(session: &mut ServerConnection, socket: &mut dyn Write) -> io::Result<()> {
+    while session.wants_write() {
+        match session.write_tls(socket) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Err(problem) if problem.kind() != ErrorKind::Interrupted => return Err(problem),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn broken(problem: &io::Error) -> HandshakeError {
+    if problem.kind() == ErrorKind::WouldBlock { HandshakeError::Waiting } else { HandshakeError::Broken }
 }
 
 fn refused(problem: &rustls::Error) -> HandshakeError {

@@ -1,0 +1,30 @@
+//! TLS: what is agreed on, what is refused, and that everything said over it arrives.
+#![cfg(feature = "tls-rustls")]
+
+mod abuse;
+mod agreement;
+mod beginnings;
+mod client;
+mod ends;
+mod forger;
+mod names;
+mod pki;
+mod raw;
+
+use selvedge::{Config, Handler, Server, Tls};
+
+/// A server for localhost.
+fn serve(configure: impl FnOnce(&mut Config), handler: impl Handler) -> Server {
+    serve_with(&pki::tls(), configure, handler)
+}
+
+fn serve_with(tls: &Tls, configure: impl FnOnce(&mut Config), handler: impl Handler) -> Server {
+    let mut config = Config::default();
+    configure(&mut config);
+    Server::builder()
+        .config(config)
+        .bind_tls("127.0.0.1:0", tls)
+        .expect("a free port")
+        .serve(handler)
+        .expect("it starts")
+}

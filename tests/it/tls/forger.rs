@@ -1,0 +1,85 @@
+//! A client that has shaken hands honestly, and then sends any record it likes under the right key.
+
+use super::client::{Offer, Secure, connect, over, shake_hands};
+use super::raw::HANDSHAKE;
+use crate::support::Client;
+use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::{
+    ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion,
+};
+use selvedge::Server;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+pub struct Forger {
+    sealer: Box<dyn MessageEncrypter>,
+    sequence: u64,
+    pub socket: TcpStream,
+}
+
+impl Forger {
+    pub fn connect(server: &Server, version: &'static SupportedProtocolVersion) -> Self {
+        let config = Arc::new(Offer { versions: &[version], ..Offer::default() }.config());
+        let mut client = Client::over(over(connect(server), &config, "localhost"));
+        shake_hands(&mut client);
+        Forger::take(client.stream)
+    }
+
+    pub fn take(stream: Secure) -> Self {
+        let Secure { conn, sock } = stream;
+        let suite = conn.negotiated_cipher_suite().expect("agreed");
+        let (sequence, secrets) = conn.dangerous_extract_secrets().expect("it is idle").tx;
+        let (ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }) = secrets
+        else {
+            panic!("another cipher")
+        };
+        let sealer = match suite {
+            SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
+            SupportedCipherSuite::Tls12(suite) => {
+                let (fixed, explicit) = iv.as_ref().split_at(4);
+                suite.aead_alg.encrypter(key, fixed, explicit)
+            }
+        };
+        Forger { sealer, sequence, socket: sock }
+    }
+
+    /// A record of `kind`, sealed as the next one.
+    pub fn record(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
+        let message = OutboundPlainMessage {
+            typ: ContentType::from(kind),
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(body),
+        };
+        self.sequence += 1;
+        self.sealer.encrypt(message, self.sequence - 1).expect("sealed").encode()
+    }
+
+    pub fn send(&mut self, kind: u8, body: &[u8]) {
+        let record = self.record(kind, body);
+        self.socket.write_all(&record).expect("it reads");
+    }
+
+    /// Reads to the end, and says how many records came, and whether the end was in good order.
+    pub fn records_to_end(&mut self) -> (Vec<Vec<u8>>, bool) {
+        let mut bytes = Vec::new();
+        let in_order = self.socket.read_to_end(&mut bytes).is_ok();
+        let mut records = Vec::new();
+        let mut rest = &bytes[..];
+        while let [kind, _, _, high, low, tail @ ..] = rest {
+            let (body, others) = tail.split_at(usize::from(*high) << 8 | usize::from(*low));
+            records.push([&[*kind], body].concat());
+            rest = others;
+        }
+        assert!(rest.is_empty(), "half a record");
+        (records, in_order)
+    }
+
+    /// A message of a handshake, in one record.
+    pub fn handshake(&mut self, kind: u8, body: &[u8]) {
+        let length = u32::try_from(body.len()).expect("short").to_be_bytes();
+        self.send(HANDSHAKE, &[&[kind], &length[1..], body].concat());
+    }
+}
