@@ -117,17 +117,20 @@ fn admin(options: &Options) -> Vec<Finding> {
         if address.starts_with("unix:") {
             return Finding::Fine(format!("--admin {address}"));
         }
-        match address.to_socket_addrs() {
+        let found = match address.to_socket_addrs() {
+            Ok(found) => found,
             Err(error) => {
-                Finding::Error(format!("--admin {address}: {error}; write 127.0.0.1:PORT or unix:PATH"))
+                let right = "write 127.0.0.1:PORT or unix:PATH";
+                return Finding::Error(format!("--admin {address}: {error}; {right}"));
             }
-            Ok(mut found) if token.is_none() && found.any(|at| !at.ip().to_canonical().is_loopback()) => {
-                Finding::Error(format!(
-                    "--admin {address}: other machines can reach it; give --admin-token-file"
-                ))
-            }
-            Ok(_) => Finding::Fine(format!("--admin {address}")),
+        };
+        let mut others = found.filter(|at| !at.ip().to_canonical().is_loopback());
+        if token.is_none() && others.next().is_some() {
+            return Finding::Error(format!(
+                "--admin {address}: other machines can reach it, and there is no token; give --admin-token-file"
+            ));
         }
+        Finding::Fine(format!("--admin {address}"))
     });
     address.into_iter().chain(token).collect()
 }
