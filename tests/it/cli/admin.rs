@@ -24,7 +24,7 @@ fn refused() {
         (
             &["--admin", "0.0.0.0:0"],
             2,
-            "bad value for --admin: other machines can reach 0.0.0.0:0, and there is no token",
+            "bad value for --admin: other machines can reach http://0.0.0.0:",
         ),
         (&["--admin", ""], 2, "bad value for --admin: an empty address"),
         (&["--admin", "nowhere"], 2, "bad address 'nowhere'"),
