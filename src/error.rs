@@ -147,6 +147,9 @@ macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
         impl Refusal {
             $($(#[$doc])* pub const $name: Refusal = Refusal::closing(StatusCode::$status, $reason);)*
+
+            /// What a request can be refused for while it is read.
+            const READING: &[Refusal] = &[$(Refusal::$name),*];
         }
     };
 }
@@ -264,6 +267,30 @@ impl Refusal {
     pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
     pub const PANIC: Refusal = Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "handler panicked");
+}
+
+impl Refusal {
+    /// All of the above, the likely ones first.
+    pub(crate) fn own() -> impl Iterator<Item = Refusal> {
+        const OTHERS: [Refusal; 15] = [
+            Refusal::TOO_MANY_REQUESTS,
+            Refusal::THROTTLED,
+            Refusal::OVERLOADED,
+            Refusal::NO_SEAT,
+            Refusal::TOO_MANY_CONNECTIONS,
+            Refusal::NO_DESCRIPTOR,
+            Refusal::NO_MEMORY,
+            Refusal::MEMORY_SHORT,
+            Refusal::DRAINING,
+            Refusal::PATH_TOO_LONG,
+            Refusal::PATH,
+            Refusal::OTHER_HOST,
+            Refusal::OTHER_SERVER_NAME,
+            Refusal::OTHER_METHOD,
+            Refusal::PANIC,
+        ];
+        OTHERS.into_iter().chain(Refusal::READING.iter().copied())
+    }
 }
 
 /// Why a connection ended, for the log and the counters.

@@ -64,6 +64,16 @@ pub(super) fn status(listening: &[Address]) -> String {
     format!("listening on {}", addresses.join(" and "))
 }
 
+/// Where the board is.
+pub(super) fn admin(address: &Address) -> String {
+    match address {
+        Address::Tcp(_) | Address::Tls(_) => {
+            format!("  the live board: {}/board", Escaped(&address.to_string()))
+        }
+        Address::Unix(_) => format!("  health, metrics and the board on {}", Escaped(&address.to_string())),
+    }
+}
+
 /// A setting's value as it would be written.
 pub(super) fn value(config: &Config, name: &str) -> String {
     SETTINGS

@@ -24,7 +24,7 @@ const SOON: u64 = 21;
 
 /// Every check.
 const CHECKS: &[fn(&Options) -> Vec<Finding>] =
-    &[file, variables, addresses, socket_owner, directory, users, logs, alert_command, tls];
+    &[file, variables, addresses, socket_owner, directory, users, admin, logs, alert_command, tls];
 
 /// What a check has found: one line.
 pub(super) enum Finding {
@@ -114,6 +114,33 @@ fn users(options: &Options) -> Vec<Finding> {
     }];
     found.extend(readable_by_others(path).map(Finding::Warning));
     found
+}
+
+fn admin(options: &Options) -> Vec<Finding> {
+    let token = options.admin_token_file.as_ref().map(|path| match super::admin::token(path) {
+        Ok(_) => Finding::Fine(format!("--admin-token-file {}", path.display())),
+        Err(failure) => Finding::Error(failure.messages.join("; ")),
+    });
+    let address = options.admin.as_ref().map(|address| {
+        if address.starts_with("unix:") {
+            return Finding::Fine(format!("--admin {address}"));
+        }
+        let found = match address.to_socket_addrs() {
+            Ok(found) => found,
+            Err(error) => {
+                let right = "write 127.0.0.1:PORT or unix:PATH";
+                return Finding::Error(format!("--admin {address}: {error}; {right}"));
+            }
+        };
+        let mut others = found.filter(|at| !at.ip().to_canonical().is_loopback());
+        if token.is_none() && others.next().is_some() {
+            return Finding::Error(format!(
+                "--admin {address}: other machines can reach it, and there is no token; give --admin-token-file"
+            ));
+        }
+        Finding::Fine(format!("--admin {address}"))
+    });
+    address.into_iter().chain(token).collect()
 }
 
 fn logs(options: &Options) -> Vec<Finding> {

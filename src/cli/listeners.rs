@@ -10,6 +10,8 @@ pub(super) struct Listeners {
     pub(super) main: Vec<Listener>,
     /// Where plain HTTP is sent to HTTPS.
     pub(super) redirect: Option<Listener>,
+    /// Where those are answered who watch over the server.
+    pub(super) admin: Option<Listener>,
 }
 
 impl Listeners {
@@ -18,11 +20,12 @@ impl Listeners {
         let file = options.socket_file()?;
         let bind = |at: &String| Listener::bind_with(at, &file);
         let main = options.config.bind.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Listeners { main, redirect: options.redirect_http.as_ref().map(bind).transpose()? })
+        let redirect = options.redirect_http.as_ref().map(bind).transpose()?;
+        Ok(Listeners { main, redirect, admin: options.admin.as_ref().map(bind).transpose()? })
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Listener> {
-        self.main.iter().chain(&self.redirect)
+        self.main.iter().chain(&self.redirect).chain(&self.admin)
     }
 }
 
@@ -32,8 +35,10 @@ pub(super) fn adopt(options: &mut Options) -> Result<(), Failure> {
         return Ok(());
     }
     let passed = passed().map_err(Failure::start)?;
-    let elsewhere =
-        |number: i32, name: &str| options.redirect_http.as_deref().is_some_and(|at| means(at, number, name));
+    let elsewhere = |number: i32, name: &str| {
+        let others = options.redirect_http.iter().chain(&options.admin);
+        others.into_iter().any(|at| means(at, number, name))
+    };
     let main: Vec<_> = passed
         .iter()
         .filter(|socket| !elsewhere(socket.number, &socket.name))
@@ -47,7 +52,7 @@ pub(super) fn adopt(options: &mut Options) -> Result<(), Failure> {
 
 /// What to say of sockets that were passed and that nobody listens on, because the operator has said where to listen.
 pub(super) fn unused(options: &Options) -> Option<String> {
-    let given = || options.config.bind.iter().chain(&options.redirect_http);
+    let given = || options.config.bind.iter().chain(&options.redirect_http).chain(&options.admin);
     let left: Vec<_> = passed()
         .unwrap_or_default()
         .into_iter()

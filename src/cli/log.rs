@@ -69,6 +69,11 @@ impl Logs {
         }
     }
 
+    /// The operator's log.
+    pub(super) fn journals(&self) -> &[Journal] {
+        &self.journals
+    }
+
     fn all(&self) -> impl Iterator<Item = &Journal> {
         self.journals.iter().chain(self.access.iter().map(AccessLog::journal))
     }

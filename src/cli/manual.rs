@@ -214,6 +214,7 @@ const SECTIONS: &[(&str, &[Part])] = &[
                  something is wrong, that is logged and nothing changes.",
             ),
             Part::Term("SIGUSR1", "Opens the log files again, after they have been moved away."),
+            Part::Term("SIGUSR2", "Logs what every thread is doing, a line each."),
         ],
     ),
     (

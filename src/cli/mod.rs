@@ -5,6 +5,7 @@
 //! environment that cannot be followed, and 3 when connections were cut.
 
 mod accounts;
+mod admin;
 mod banner;
 mod check;
 mod colour;
@@ -31,6 +32,7 @@ mod tls;
 #[cfg(not(feature = "tls-rustls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod top;
 mod verbs;
 
 use self::command::Call;
@@ -122,7 +124,7 @@ fn serve_logged(
     sandbox: &str,
     logs: &Logs,
 ) -> Result<ExitCode, Failure> {
-    let Outside { supervisor, listeners, alert_command } = outside;
+    let Outside { supervisor, mut listeners, alert_command } = outside;
     let config = &options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
@@ -138,8 +140,15 @@ fn serve_logged(
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen(logs.clone(), alert_command.clone())?;
     let shortage = descriptors::raise(config);
+    let admin = listeners.admin.take();
     let (serving, lines) = Serving::start(options, listeners, logs, alert_command.as_ref())?;
+    // Dropped after the last answer: how a shutdown goes on can be watched.
+    let admin = admin::start(&serving.server, options, admin, logs)?;
+    signals.tell_threads_of(&serving.server);
     logs.say(&banner::text(options, serving.server.addresses(), shortage));
+    for address in admin.iter().flat_map(crate::server::Server::addresses) {
+        logs.say(&banner::admin(address));
+    }
     // Not into the log: that is kept.
     for line in lines {
         logs.say(&line);

@@ -7,13 +7,15 @@ use crate::config::FIXED;
 use log::{error, info, warn};
 
 /// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
-const FIXED_TOO: [&str; 11] = [
+const FIXED_TOO: [&str; 13] = [
     "bind",
     "unix-mode",
     "unix-owner",
     "redirect-http",
     "tls-self-signed",
     "insecure-cookies",
+    "admin",
+    "admin-token-file",
     "log-file",
     "log-format",
     "access-log",

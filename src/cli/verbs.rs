@@ -1,7 +1,7 @@
 //! What the program does besides serving: a command each, and everything about it in one place.
 
 use super::options::Options;
-use super::{Failure, accounts, check, completions, manual, print_config, probe};
+use super::{Failure, accounts, check, completions, manual, print_config, probe, top};
 use clap::{ArgMatches, Command};
 use std::process::ExitCode;
 
@@ -47,6 +47,12 @@ pub(super) static VERBS: &[Verb] = &[
         about: "Ask a server once; succeed if its answer is a 2xx",
         arguments: probe::arguments,
         run: Run::Alone(probe::run),
+    },
+    Verb {
+        name: "top",
+        about: "Show the live board of the server behind --admin in this terminal",
+        arguments: top::arguments,
+        run: Run::Configured(|options, own| top::run(&options, own)),
     },
     Verb {
         name: "completions",

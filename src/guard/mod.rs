@@ -5,6 +5,7 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+mod census;
 mod client;
 #[cfg(feature = "auth")]
 mod csrf;
@@ -15,6 +16,7 @@ pub mod session;
 mod throttle;
 mod validate;
 
+pub use census::{Barred, Census};
 pub use client::ClientIdentity;
 #[cfg(feature = "auth")]
 pub use csrf::Csrf;
@@ -76,6 +78,11 @@ pub trait Guard: Send + Sync + 'static {
     fn sweep(&self, now: Tick) {
         let _ = now;
     }
+
+    /// Adds what this guard knows about clients to what the others do. Called about once a second while somebody watches.
+    fn report(&self, now: Tick, census: &mut Census) {
+        let _ = (now, census);
+    }
 }
 
 /// Guards can be shared.
@@ -94,6 +101,10 @@ impl<G: Guard + ?Sized> Guard for Arc<G> {
 
     fn sweep(&self, now: Tick) {
         (**self).sweep(now);
+    }
+
+    fn report(&self, now: Tick, census: &mut Census) {
+        (**self).report(now, census);
     }
 }
 
@@ -168,6 +179,16 @@ impl Guards {
                 panicked();
             }
         }
+    }
+
+    pub(crate) fn census(&self, now: Tick) -> Census {
+        let mut census = Census::default();
+        for guard in &self.guards {
+            if catch_unwind(AssertUnwindSafe(|| guard.report(now, &mut census))).is_err() {
+                panicked();
+            }
+        }
+        census
     }
 
     /// Outermost last, so that the first guard has the last word.

@@ -35,7 +35,8 @@ impl Acceptor {
     pub(super) fn spawn(listener: Listener, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
         let mut acceptor =
             Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None, _open: open };
-        Builder::new().name("acceptor".into()).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
+        let name = acceptor.admission.shared.thread_name("acceptor");
+        Builder::new().name(name).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
     }
 
     fn run(&mut self) {

@@ -52,7 +52,7 @@ impl Admission {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let config = &shared.config;
         let settings = PoolSettings {
-            name: "worker",
+            name: if shared.crew.is_empty() { "worker" } else { "admin" },
             // A seat is free a moment before its thread is: a few more threads than seats bridge it.
             max_threads: config.max_connections + config.max_stand_ins + SPARE_WORKERS,
             stack_size: config.stack_size,
@@ -138,7 +138,7 @@ impl Admission {
             }
             pulse.rest();
         };
-        Builder::new().name("watchdog".into()).stack_size(STACK).spawn(watch).map(drop)
+        Builder::new().name(self.shared.thread_name("watchdog")).stack_size(STACK).spawn(watch).map(drop)
     }
 
     /// Refuses all who wait, and sends all home who are between requests. Nobody is admitted any more.
@@ -162,13 +162,13 @@ impl Admission {
         let now = shared.clock.now();
         let policy = shared.policy();
         for number in enforce(&shared.board, now, policy.min_rate()).stuck {
+            shared.monitor.note_stuck();
             let peer = PeerName(shared.board.peer(number));
             log::warn!("the handler for {peer} is stuck: past its {:?}", policy.config.handler_timeout);
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        let bearable = shared.config.max_stand_ins.min(shared.config.max_in_flight - 1);
-        shared.monitor.set_overwhelmed(stuck > bearable);
+        shared.monitor.set_overwhelmed(stuck > shared.bearable_stuck());
         if shared.monitor.is_draining() {
             self.send_home();
         }
@@ -254,13 +254,16 @@ fn serve(shared: &Arc<Shared>, job: Job) {
 fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> (CloseReason, Option<Vacated>) {
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
+    let client = *guest.mark.key();
+    shared.monitor.note_seat_wait(shared.clock.now().since(guest.arrived));
     let served = catch_unwind(AssertUnwindSafe(|| {
         let mut connection = Connection::sit(shared, seat, guest);
         let end = connection.serve();
         connection.leave(&end)
     }));
     let (reason, vacated) = served.unwrap_or((CloseReason::Panicked, None));
-    shared.monitor.note_close(reason);
+    shared.counts.meter(seat).note_close(reason);
+    shared.monitor.note_close(reason, client);
     log::debug!("{} left: {reason}", PeerName(peer));
     (reason, vacated)
 }

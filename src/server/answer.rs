@@ -60,7 +60,6 @@ impl Connection {
         let written = self.write(if has_body { content } else { Content::Empty }, length);
         self.take_note(status, began, head_len);
         written?;
-        self.shared.monitor.note_answer(self.exchange.refusal.is_some());
         if let Some(handler) = response.upgrade.take() {
             return Err(self.upgrade(handler.0));
         }

@@ -32,6 +32,7 @@ pub struct Builder {
     monitor: Option<Monitor>,
     alert_sinks: Vec<Box<dyn AlertSink>>,
     access_log: Option<AccessLog>,
+    crew: &'static str,
 }
 
 impl Builder {
@@ -45,6 +46,7 @@ impl Builder {
             monitor: None,
             alert_sinks: Vec::new(),
             access_log: None,
+            crew: "",
         }
     }
 
@@ -107,6 +109,12 @@ impl Builder {
         self
     }
 
+    /// What the names of its threads begin with.
+    pub(super) fn crew(mut self, crew: &'static str) -> Self {
+        self.crew = crew;
+        self
+    }
+
     /// The clock, in the place of the machine's. For tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -127,7 +135,8 @@ impl Builder {
     /// Starts to serve.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
-        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log } = self;
+        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
+            self;
         let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let wakers = listeners.iter().map(Listener::waker).collect();
@@ -138,13 +147,16 @@ impl Builder {
             places: config.max_waiting,
             patience: config.seat_wait,
         };
+        let monitor = monitor.unwrap_or_else(|| Monitor::new(clock.clone()));
+        let seats = config.max_connections + config.max_stand_ins;
         let shared = Arc::new(Shared {
-            board: Arc::new(Board::new(config.max_connections + config.max_stand_ins)),
+            board: Arc::new(Board::new(seats)),
+            counts: monitor.add_seats(seats),
             lobby: Arc::new(Lobby::new(lobby)),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
             budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
-            monitor: monitor.unwrap_or_else(|| Monitor::new(clock.clone())),
+            monitor,
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
             farewells,
             policy: Mutex::new(Arc::new(policy)),
@@ -154,11 +166,15 @@ impl Builder {
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,
+            crew,
         });
         let admission = Arc::new(Admission::new(shared));
-        farewell_thread.spawn().map_err(Error::Threads)?;
+        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
-        Relief::spawn(&admission).map_err(Error::Threads)?;
+        // One thread watches the process; the listener for those who watch over a server needs no second one.
+        if crew.is_empty() {
+            Relief::spawn(&admission).map_err(Error::Threads)?;
+        }
         let server = Server {
             admission: admission.clone(),
             addresses,

@@ -66,7 +66,7 @@ impl Connection {
         let deadline = arrived.after(policy.config.header_timeout);
         let occupant = shared.board.sit(seat, tenant, arrived, deadline);
         Connection {
-            wire: Wire::new(stream, occupant, shared.clock.clone(), &policy.config),
+            wire: Wire::new(stream, occupant, shared, &policy.config),
             exchange: Exchange::new(shared.blank_request(peer, client)),
             parser: Parser::new(policy.limits()),
             out: Vec::new(),
@@ -150,7 +150,11 @@ impl Connection {
     /// A complete head to a response: guards, body, permit, handler.
     fn respond(&mut self) -> Result<Response, Stop> {
         self.exchange.now = self.wire.clock.now();
-        let head = &self.exchange.request.head;
+        let request = &self.exchange.request;
+        let head = &request.head;
+        self.wire
+            .occupant
+            .note_request(head.method.as_str().as_bytes(), head.path.of(request.input.message()));
         self.message_len = head.len;
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
@@ -198,11 +202,13 @@ impl Connection {
 
     fn acquire_permit(&self) -> Result<Permit, Stop> {
         if let Some(permit) = self.shared.in_flight.try_acquire() {
+            self.wire.meter.note_unqueued();
             return Ok(permit);
         }
         let span = self.policy.config.queue_wait;
-        let deadline = self.wire.enter(Phase::Waiting, span).after(span);
-        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+        let began = self.wire.enter(Phase::Waiting, span);
+        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(began.after(span)));
+        self.wire.meter.note_queued(self.wire.clock.now().since(began));
         waited.map_err(|_| Stop::Refuse(Refusal::OVERLOADED))
     }
 

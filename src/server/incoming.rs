@@ -8,6 +8,7 @@ use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
 use crate::message::{Incoming, Source};
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Permit, Phase, Share};
@@ -143,6 +144,7 @@ impl Connection {
             shared: self.shared.clone(),
             policy: self.policy.clone(),
             occupant: self.wire.occupant.clone(),
+            meter: self.wire.meter.clone(),
             clock: self.wire.clock.clone(),
             continue_due: request.head.expects_continue,
             trailers: None,
@@ -189,6 +191,7 @@ struct Loan {
     shared: Arc<Shared>,
     policy: Arc<Policy>,
     occupant: Arc<Occupant>,
+    meter: Meter,
     clock: Clock,
     continue_due: bool,
     trailers: Option<HeaderMap>,
@@ -259,6 +262,7 @@ impl Loan {
             read => read?,
         };
         self.input.filled(count);
+        self.meter.note_received(count);
         let now = self.clock.now();
         self.waited = now.since(since);
         self.received += count as u64;
@@ -272,6 +276,7 @@ impl Loan {
             let deadline = now.after(self.policy.config.queue_wait);
             self.occupant.enter(Phase::Waiting, deadline, now);
             let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+            self.meter.note_queued(self.clock.now().since(now));
             self.permit =
                 Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
         }

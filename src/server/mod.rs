@@ -1,6 +1,7 @@
 //! The server: what listens, who is admitted, and how a connection lives and ends.
 
 mod acceptor;
+mod admin;
 mod admission;
 mod answer;
 mod builder;
@@ -18,6 +19,9 @@ mod relief;
 mod shared;
 mod wire;
 
+#[cfg(feature = "cli")]
+pub(crate) use admin::thousands;
+pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};
 
@@ -80,6 +84,11 @@ impl Server {
     /// What it counts.
     pub fn monitor(&self) -> &Monitor {
         &self.admission.shared.monitor
+    }
+
+    /// What its threads are doing, and those of the rest of the process.
+    pub fn threads(&self) -> Threads {
+        Threads(self.admission.shared.clone())
     }
 
     /// Serves one connection on the calling thread, for those who have a listener of their own. Returns when the connection

@@ -5,6 +5,7 @@ use super::shared::Shared;
 use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::Request;
+use crate::monitor::metrics::Answered;
 use crate::monitor::{Access, AccessLog, HitKind};
 use http::StatusCode;
 use std::time::Duration;
@@ -14,10 +15,20 @@ impl Connection {
     /// answer serves as the line of the log: with the access log off nothing is done for it.
     pub(super) fn take_note(&mut self, status: StatusCode, began: Tick, head: usize) {
         let request = &self.exchange.request;
-        self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+        // A head that was refused was never complete.
+        let complete = request.head.len > 0;
+        self.wire.meter.note_answer(&Answered {
+            method: request.method(),
+            status,
+            duration: complete.then(|| began.since(self.exchange.now)),
+            sent: self.wire.sent(),
+            refused: self.exchange.refusal.map(|refusal| refusal.reason),
+        });
+        // To be asked often is what a probe is for.
+        if !self.exchange.plan.probe {
+            self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+        }
         if let Some(log) = &self.policy.access_log {
-            // A head that was refused was never complete.
-            let complete = self.exchange.request.head.len > 0;
             let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });
             let bytes = self.wire.sent().saturating_sub(head as u64);
             self.shared.record(log, request, status, bytes, duration, &mut self.out);

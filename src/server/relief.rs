@@ -25,6 +25,7 @@ impl Relief {
     /// Looks once, and starts the thread, which ends within a moment when the server shuts down.
     pub(super) fn spawn(admission: &Arc<Admission>) -> io::Result<()> {
         let limit = limit(admission.shared.config.max_memory, Path::new("/"));
+        admission.shared.monitor.set_memory_limit(limit);
         let pressure = limit.map(Pressure::new);
         let mut relief = Relief { admission: admission.clone(), pressure, step: Step::Well };
         relief.look();
@@ -77,6 +78,6 @@ impl Relief {
     fn held(&self) -> u64 {
         let shared = &self.admission.shared;
         let buffered = shared.budget.total().saturating_sub(shared.budget.left()) as u64;
-        buffered + shared.monitor.counters().active_connections as u64 * CONNECTION
+        buffered + shared.monitor.active_connections() as u64 * CONNECTION
     }
 }

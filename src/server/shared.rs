@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::message::{ClientKey, Request, RequestId};
+use crate::monitor::metrics::SeatCounts;
 use crate::monitor::{Alerts, Monitor};
 use crate::net::Stream;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
@@ -30,11 +31,15 @@ pub(super) struct Shared {
     /// Connections by client.
     pub(super) tally: Arc<Tally<ClientKey>>,
     pub(super) monitor: Monitor,
+    /// What is counted at each seat.
+    pub(super) counts: Arc<SeatCounts>,
     pub(super) alerts: Alerts,
     pub(super) farewells: Farewells,
     #[cfg(feature = "tls-rustls")]
     pub(super) certificates: super::certificates::Certificates,
     pub(super) ids: RequestIds,
+    /// What the names of the threads begin with.
+    pub(super) crew: &'static str,
 }
 
 /// A connection that has been accepted and looks for a seat.
@@ -63,6 +68,16 @@ impl Shared {
     /// How often the policy was replaced. Asked for before the policy: then none is missed.
     pub(super) fn renewals(&self) -> u64 {
         self.renewals.load(Ordering::Acquire)
+    }
+
+    /// The name of a thread of this server.
+    pub(super) fn thread_name(&self, name: &str) -> String {
+        format!("{}{name}", self.crew)
+    }
+
+    /// Handlers that may be stuck before the server wants no more requests.
+    pub(super) fn bearable_stuck(&self) -> usize {
+        self.config.max_stand_ins.min(self.config.max_in_flight - 1)
     }
 
     /// Replaces the policy, for every request that has not begun.

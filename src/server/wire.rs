@@ -1,9 +1,11 @@
 //! A connection's stream and its line on the board: everything that can block goes through here.
 
+use super::shared::Shared;
 use crate::clock::{Clock, Tick};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::message::Upgraded;
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Phase};
@@ -20,6 +22,8 @@ pub(super) struct Wire {
     pub(super) stream: Stream,
     pub(super) occupant: Arc<Occupant>,
     pub(super) clock: Clock,
+    /// What is counted of this connection.
+    pub(super) meter: Meter,
     write_timeout: Duration,
     min_rate: Option<u64>,
     /// The answer at hand: when it is due, and how much of it is out.
@@ -28,11 +32,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
+    pub(super) fn new(stream: Stream, occupant: Occupant, shared: &Shared, config: &Config) -> Self {
         let mut wire = Wire {
             stream,
+            meter: shared.counts.meter(occupant.number()),
             occupant: Arc::new(occupant),
-            clock,
+            clock: shared.clock.clone(),
             write_timeout: Duration::ZERO,
             min_rate: None,
             write_deadline: Tick::NEVER,
@@ -62,7 +67,11 @@ impl Wire {
             Err(problem) if problem.kind() == ErrorKind::UnexpectedEof && self.occupant.claim().is_some() => {
                 Ok(0)
             }
-            read => read.map_err(|_| CloseReason::Broken),
+            Err(_) => Err(CloseReason::Broken),
+            Ok(count) => {
+                self.meter.note_received(count);
+                Ok(count)
+            }
         }
     }
 

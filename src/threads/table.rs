@@ -114,6 +114,14 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
         self.shards.iter().map(|shard| shard.lock().sweep(now)).sum()
     }
 
+    /// Shows every entry to `look`, expired ones that have not been swept included, one shard's lock at a time. See
+    /// [`upsert`](Table::upsert) for what `look` may do.
+    pub fn visit(&self, mut look: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            shard.lock().entries.iter().for_each(|(key, value)| look(key, value));
+        }
+    }
+
     /// How many entries there are, expired ones that have not been swept included.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().entries.len()).sum()

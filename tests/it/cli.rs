@@ -1,6 +1,7 @@
 //! The program as it is run: what it says, where, and with which exit code.
 #![cfg(feature = "cli")]
 
+mod admin;
 mod commands;
 mod file;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod accounts;
+mod admin;
 mod admission;
 mod alert_command;
 mod anchors;

@@ -67,6 +67,10 @@ pub(super) struct Options {
     pub(super) users: Option<PathBuf>,
     /// Whether session cookies are for plain HTTP.
     pub(super) insecure_cookies: bool,
+    /// Where those who watch over it are answered.
+    pub(super) admin: Option<String>,
+    /// What they have to show, in a file.
+    pub(super) admin_token_file: Option<PathBuf>,
     pub(super) log_file: Option<PathBuf>,
     pub(super) log_level: Level,
     pub(super) log_format: LogFormat,
@@ -114,6 +118,8 @@ impl Default for Options {
             no_headers: Vec::new(),
             users: None,
             insecure_cookies: false,
+            admin: None,
+            admin_token_file: None,
             log_file: None,
             log_level: Level::Info,
             log_format: LogFormat::Text,

@@ -196,6 +196,12 @@ options! {
         "insecure-cookies", insecure_cookies: Switch, "on|off",
             "Session cookies for plain HTTP, where all can read them";
     }
+    "Watching over it" {
+        "admin", admin: One { read: address, show: String::clone }.or_off(), "ADDR|off",
+            "Health, metrics and the live board, on their own listener";
+        "admin-token-file", admin_token_file: file(), "FILE|off",
+            "The token asked for there; needed off this machine";
+    }
     "Logs and alerts" {
         "log-file", log_file: file(), "FILE|off",
             "Append the log to FILE, besides standard error";

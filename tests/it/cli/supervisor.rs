@@ -153,7 +153,7 @@ fn children_are_told_nothing() {
     let serving = Serving::start(&mut command);
     assert!(!manager.hear().is_empty());
     let mut stream = TcpStream::connect(&serving.address).expect("it listens");
-    let requests = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n".repeat(101);
+    let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(101);
     stream.write_all(requests.as_bytes()).expect("it reads");
     eventually("it is run", || out.exists());
     let told = fs::read_to_string(&out).expect("it was written");
