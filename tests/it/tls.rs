@@ -10,6 +10,7 @@ mod forger;
 mod names;
 mod pki;
 mod raw;
+mod times;
 
 use selvedge::{Config, Handler, Server, Tls};
 
