@@ -7,9 +7,7 @@ use rustix::net::{AddressFamily, SocketType, connect, socket};
 use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::{Health, Ready};
-use selvedge::{
-    Body, Config, Request, Response, Router, SecurityHeaders, Server, StatusCode, Streaming,
-};
+use selvedge::{Body, Config, Request, Response, Router, SecurityHeaders, Server, StatusCode, Streaming};
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -230,7 +228,8 @@ fn narrow(server: &Server) -> TcpStream {
 #[test]
 fn being_asked_for_a_body_has_a_deadline() {
     const ASKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
-    const STREAMED: &str = "POST /streamed HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    const STREAMED: &str =
+        "POST /streamed HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
     let clock = Clock::manual();
     let router = Router::new()
         .get("/fill", |request: &mut Request| {
@@ -251,7 +250,9 @@ fn being_asked_for_a_body_has_a_deadline() {
         let mut clients: Vec<_> = (0..60)
             .map(|number| {
                 let mut stream = narrow(&server);
-                stream.write_all(request("GET", &format!("/fill?{}", 127_000 + 7 * number)).as_bytes()).expect("room");
+                stream
+                    .write_all(request("GET", &format!("/fill?{}", 127_000 + 7 * number)).as_bytes())
+                    .expect("room");
                 stream
             })
             .collect();

@@ -3,11 +3,13 @@
 
 mod abuse;
 mod agreement;
+mod answers;
 mod beginnings;
 mod client;
 mod ends;
 mod forger;
 mod names;
+mod overload;
 mod pki;
 mod raw;
 mod times;

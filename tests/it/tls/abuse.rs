@@ -27,7 +27,8 @@ fn more_after_the_end() {
     let names: Vec<String> = (0..668).map(|number| format!("{number:03}.a-long-name.example")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let fat = authority().issue(&names, |_| ());
-    let config = Arc::new(Offer { versions: &[&TLS13], certificate: Some(&fat), ..Offer::default() }.config());
+    let config =
+        Arc::new(Offer { versions: &[&TLS13], certificate: Some(&fat), ..Offer::default() }.config());
     let super::client::Secure { mut conn, mut sock } = over(connect(&server), &config, "localhost");
     let mut bytes = Vec::new();
     while conn.is_handshaking() {

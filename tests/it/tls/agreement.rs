@@ -74,7 +74,8 @@ fn groups() {
         assert_eq!(got, expected.as_ref().map(|group| *group), "{groups:?}");
         // 1.2 has the older ones.
         if let Ok(group @ ("X25519" | "secp256r1" | "secp384r1")) = expected {
-            let text = ask(&server, &Offer { groups, versions: &[&TLS12], ..Offer::default() }).expect("agreed");
+            let text =
+                ask(&server, &Offer { groups, versions: &[&TLS12], ..Offer::default() }).expect("agreed");
             assert!(text.ends_with(group), "{text}");
         }
     }
@@ -159,7 +160,11 @@ fn protocols() {
             let offer = Offer { protocols, versions: &[version], ..Offer::default() };
             let mut client = with(&server, &Arc::new(offer.config()), "localhost");
             let got = match outcome(&mut client, &request("GET", "/")) {
-                Ok(_) => Ok(client.stream.conn.alpn_protocol().map(|name| std::str::from_utf8(name).expect("text"))),
+                Ok(_) => Ok(client
+                    .stream
+                    .conn
+                    .alpn_protocol()
+                    .map(|name| std::str::from_utf8(name).expect("text"))),
                 Err(rustls::Error::AlertReceived(alert)) => Err(alert),
                 Err(problem) => panic!("{protocols:?}: {problem}"),
             };
@@ -202,5 +207,8 @@ fn a_session_is_of_one_name() {
         let mut client = with(&server, &config, name);
         client.ask(format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n")).text().ends_with(" again")
     };
-    assert_eq!(["a.example", "b.example", "a.example", "b.example"].map(&mut ask), [false, false, true, true]);
+    assert_eq!(
+        ["a.example", "b.example", "a.example", "b.example"].map(&mut ask),
+        [false, false, true, true]
+    );
 }

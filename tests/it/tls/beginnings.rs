@@ -54,7 +54,10 @@ fn plain_http() {
 fn a_long_plain_request_is_answered() {
     let server = serve(|_| (), hello);
     let mut client = Client::tcp(connect(&server));
-    client.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000)));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{}",
+        "x".repeat(100_000)
+    ));
     assert_eq!(client.last_answer().status, 400);
 }
 
@@ -68,8 +71,16 @@ fn what_is_no_handshake() {
         ("TLS 1.0", versions(0x0301), Reply::Alert(70)),
         ("TLS 1.1", versions(0x0302), Reply::Alert(70)),
         ("an SSL 2.0 hello", b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10".to_vec(), Reply::Alert(50)),
-        ("CBC alone", Hello { suites: &[0xc009, 0xc013, 0x002f], ..Hello::default() }.records(), Reply::Alert(40)),
-        ("RSA key exchange alone", Hello { suites: &[0x009c, 0x009d], ..Hello::default() }.records(), Reply::Alert(40)),
+        (
+            "CBC alone",
+            Hello { suites: &[0xc009, 0xc013, 0x002f], ..Hello::default() }.records(),
+            Reply::Alert(40),
+        ),
+        (
+            "RSA key exchange alone",
+            Hello { suites: &[0x009c, 0x009d], ..Hello::default() }.records(),
+            Reply::Alert(40),
+        ),
         ("DHE alone", Hello { suites: &[0x009e, 0x009f], ..Hello::default() }.records(), Reply::Alert(40)),
         ("no suites", Hello { suites: &[], ..Hello::default() }.records(), Reply::Alert(50)),
         ("SHA-1 alone", Hello { schemes: &[0x0203, 0x0201], ..Hello::default() }.records(), Reply::Alert(40)),
@@ -95,7 +106,8 @@ fn timed(configure: impl FnOnce(&mut Config)) -> (Server, Clock) {
     let mut config = Config { handshake_timeout: Duration::from_secs(5), ..Config::default() };
     configure(&mut config);
     let builder = Server::builder().config(config).clock(clock.clone());
-    let server = builder.bind_tls("127.0.0.1:0", &tls()).expect("a free port").serve(hello).expect("it starts");
+    let server =
+        builder.bind_tls("127.0.0.1:0", &tls()).expect("a free port").serve(hello).expect("it starts");
     (server, clock)
 }
 
@@ -103,7 +115,8 @@ fn timed(configure: impl FnOnce(&mut Config)) -> (Server, Clock) {
 fn handshakes_that_do_not_end_in_time() {
     let whole = Hello::default().records();
     let half = &whole[..whole.len() / 2];
-    let rows: &[(&str, &[u8])] = &[("nothing", b""), ("one byte", &whole[..1]), ("half a hello", half), ("a hello", &whole)];
+    let rows: &[(&str, &[u8])] =
+        &[("nothing", b""), ("one byte", &whole[..1]), ("half a hello", half), ("a hello", &whole)];
     for (name, bytes) in rows {
         let (server, clock) = timed(|_| ());
         let mut stream = connect(&server);
@@ -186,7 +199,9 @@ fn long_handshakes() {
 #[test]
 fn floods_before_the_handshake() {
     let server = serve(|_| (), hello);
-    for (name, one) in [("empty", record(HANDSHAKE, 0x0301, b"")), ("a warning", record(ALERT, 0x0303, &[1, 90]))] {
+    for (name, one) in
+        [("empty", record(HANDSHAKE, 0x0301, b"")), ("a warning", record(ALERT, 0x0303, &[1, 90]))]
+    {
         let mut stream = connect(&server);
         let _ = stream.write_all(&one.repeat(100));
         assert!(matches!(reply(&mut stream), Reply::Alert(50) | Reply::Closed | Reply::Reset), "{name}");

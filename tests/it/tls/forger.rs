@@ -4,7 +4,9 @@ use super::client::{Offer, Secure, connect, over, shake_hands};
 use super::raw::HANDSHAKE;
 use crate::support::Client;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
-use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{
+    ConnectionTrafficSecrets, ContentType, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion,
+};
 use selvedge::Server;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -55,15 +55,30 @@ fn certificates_by_name() {
 #[test]
 fn names_that_are_none() {
     let server = serve_with(&super::pki::tls(), |_| (), |_: &mut Request| "hello");
-    let names: &[&[u8]] =
-        &[b"", b".", b"..", b".localhost", b"*.localhost", b"local host", b"127.0.0.1", b"::1", b"\xff", b"a\0b"];
+    let names: &[&[u8]] = &[
+        b"",
+        b".",
+        b"..",
+        b".localhost",
+        b"*.localhost",
+        b"local host",
+        b"127.0.0.1",
+        b"::1",
+        b"\xff",
+        b"a\0b",
+    ];
     for name in names {
         let mut stream = connect(&server);
         let hello = Hello { name: Some(name), ..Hello::default() };
         stream.write_all(&hello.records()).expect("it reads");
         match reply(&mut stream) {
             Reply::Certificate(certificate) => {
-                assert_eq!(certificate, localhost(Kind::Ecdsa).certificate.to_vec(), "{}", name.escape_ascii());
+                assert_eq!(
+                    certificate,
+                    localhost(Kind::Ecdsa).certificate.to_vec(),
+                    "{}",
+                    name.escape_ascii()
+                );
             }
             // illegal_parameter, decode_error
             Reply::Alert(47 | 50) => {}
@@ -112,9 +127,13 @@ fn hosts_and_server_names() {
     let tls = authority().issue(&names, |parameters| {
         parameters.subject_alt_names.push(rcgen::SanType::IpAddress([127, 0, 0, 1].into()));
     });
-    let server = serve_with(&tls.tls(Profile::Intermediate), |_| (), |request: &mut Request| {
-        request.tls().and_then(|tls| tls.server_name.as_deref()).unwrap_or("-").to_owned()
-    });
+    let server = serve_with(
+        &tls.tls(Profile::Intermediate),
+        |_| (),
+        |request: &mut Request| {
+            request.tls().and_then(|tls| tls.server_name.as_deref()).unwrap_or("-").to_owned()
+        },
+    );
     let rows: &[(&str, &str, u16)] = &[
         ("a.example", "a.example", 200),
         ("a.example", "A.Example", 200),

@@ -19,7 +19,8 @@ fn timed() -> (Server, Clock) {
         "/large" => Response::text(Body::from(vec![b'x'; 20 << 20])),
         _ => Response::text(request.body().len().to_string()),
     };
-    let server = builder.bind_tls("127.0.0.1:0", &tls()).expect("a free port").serve(handler).expect("it starts");
+    let server =
+        builder.bind_tls("127.0.0.1:0", &tls()).expect("a free port").serve(handler).expect("it starts");
     (server, clock)
 }
 
@@ -80,4 +81,3 @@ fn answers_that_are_not_read() {
     eventually("it is cut", || active(&server) == 0);
     assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
 }
-
