@@ -10,6 +10,8 @@ mod tls;
 
 pub use listener::{Address, Listener};
 pub use stream::{HandshakeError, Stream};
+#[cfg(feature = "tls-rustls")]
+pub(crate) use tls::Stamp;
 #[cfg(not(feature = "tls-rustls"))]
 pub(crate) use tls::Tls;
 #[cfg(feature = "tls-rustls")]
