@@ -17,6 +17,8 @@ pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
 pub use socket_file::SocketFile;
 pub use stream::{HandshakeError, Stream};
+#[cfg(feature = "tls-rustls")]
+pub(crate) use tls::Stamp;
 #[cfg(not(feature = "tls-rustls"))]
 pub(crate) use tls::Tls;
 #[cfg(feature = "tls-rustls")]

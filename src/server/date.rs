@@ -20,7 +20,7 @@ impl DateCache {
         if now >= self.over {
             let date = clock.date();
             let into = date.duration_since(UNIX_EPOCH).map_or(0, |span| span.subsec_nanos());
-            self.over = now.after(SECOND - Duration::from_nanos(into.into()));
+            self.over = now.after(SECOND.saturating_sub(Duration::from_nanos(into.into())));
             self.text = imf_fixdate(date);
         }
         &self.text

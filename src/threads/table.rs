@@ -82,20 +82,17 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
         act: impl FnOnce(&mut V) -> R,
     ) -> Result<R, TableFull> {
         let mut shard = self.shard(&key).lock();
-        let place = match shard.places.get(&key) {
-            Some(&place) => {
-                if shard.entries[place].1.expires() <= now {
-                    shard.entries[place].1 = make();
-                }
-                place
+        let place = if let Some(&place) = shard.places.get(&key) {
+            if shard.entries[place].1.expires() <= now {
+                shard.entries[place].1 = make();
             }
-            None => {
-                let before = shard.entries.len();
-                let place = shard.insert(key, make(), now)?;
-                // A newcomer may have taken the place of another.
-                self.len.fetch_add(shard.entries.len() - before, Ordering::Release);
-                place
-            }
+            place
+        } else {
+            let before = shard.entries.len();
+            let place = shard.insert(key, make(), now)?;
+            // A newcomer may have taken the place of another.
+            self.len.fetch_add(shard.entries.len() - before, Ordering::Release);
+            place
         };
         Ok(act(&mut shard.entries[place].1))
     }
