@@ -27,7 +27,13 @@ pub(super) fn start(server: &Server, options: &Options, logs: &Logs) -> Result<O
     if let Some(path) = token_file {
         admin = admin.token(&token(path)?)?;
     }
-    Ok(Some(admin.serve(address)?))
+    let started = admin.serve(address).map_err(|error| {
+        // What is said of an address that is taken is said of the one that is served.
+        let mut failure = Failure::from(error);
+        failure.messages.iter_mut().for_each(|message| *message = message.replace("--bind", "--admin"));
+        failure
+    });
+    started.map(Some)
 }
 
 /// The token in a file: its one line.
