@@ -41,6 +41,7 @@
 //! - `files`: directories, with ranges, preconditions, listings and compression.
 //! - `json`: JSON responses, and the built-in application.
 //! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
+//! - `metrics`: what is counted, for Prometheus.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.
