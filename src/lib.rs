@@ -42,6 +42,7 @@
 //! - `json`: JSON responses, and the built-in application.
 //! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
 //! - `metrics`: what is counted, for Prometheus.
+//! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.

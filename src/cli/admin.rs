@@ -3,6 +3,7 @@
 use super::Failure;
 use super::log::Logs;
 use super::options::Options;
+use crate::net::Listener;
 use crate::server::{Admin, Server};
 use std::fs::File;
 use std::io::Read;
@@ -12,10 +13,15 @@ use zeroize::Zeroizing;
 /// Bytes of a token's file that are read: more than a token has.
 const MAX_FILE: u64 = 4096;
 
-/// Starts it, if an address is given.
-pub(super) fn start(server: &Server, options: &Options, logs: &Logs) -> Result<Option<Server>, Failure> {
+/// Starts it, if there is a listener for it.
+pub(super) fn start(
+    server: &Server,
+    options: &Options,
+    listener: Option<Listener>,
+    logs: &Logs,
+) -> Result<Option<Server>, Failure> {
     let token_file = options.admin_token_file.as_deref();
-    let Some(address) = &options.admin else {
+    let Some(listener) = listener else {
         return match token_file {
             Some(_) => {
                 Err(Failure::usage("--admin-token-file without --admin; give an address with --admin ADDR"))
@@ -27,13 +33,7 @@ pub(super) fn start(server: &Server, options: &Options, logs: &Logs) -> Result<O
     if let Some(path) = token_file {
         admin = admin.token(&token(path)?)?;
     }
-    let started = admin.serve(address).map_err(|error| {
-        // What is said of an address that is taken is said of the one that is served.
-        let mut failure = Failure::from(error);
-        failure.messages.iter_mut().for_each(|message| *message = message.replace("--bind", "--admin"));
-        failure
-    });
-    started.map(Some)
+    Ok(Some(admin.serve_on(listener)?))
 }
 
 /// The token in a file: its one line.

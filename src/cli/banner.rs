@@ -58,6 +58,12 @@ pub(super) fn text(options: &Options, listening: &[Address], shortage: Option<St
     text
 }
 
+/// Where it listens, for the service manager.
+pub(super) fn status(listening: &[Address]) -> String {
+    let addresses: Vec<_> = listening.iter().map(url).collect();
+    format!("listening on {}", addresses.join(" and "))
+}
+
 /// Where the board is.
 pub(super) fn admin(address: &Address) -> String {
     match address {

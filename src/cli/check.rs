@@ -24,7 +24,7 @@ const SOON: u64 = 21;
 
 /// Every check.
 const CHECKS: &[fn(&Options) -> Vec<Finding>] =
-    &[file, variables, addresses, directory, users, admin, logs, alert_command, tls];
+    &[file, variables, addresses, socket_owner, directory, users, admin, logs, alert_command, tls];
 
 /// What a check has found: one line.
 pub(super) enum Finding {
@@ -83,6 +83,14 @@ fn addresses(options: &Options) -> Vec<Finding> {
         }
     });
     found.collect()
+}
+
+fn socket_owner(options: &Options) -> Vec<Finding> {
+    let Some(owner) = &options.unix_owner else { return Vec::new() };
+    vec![match owner.find() {
+        Ok(_) => Finding::Fine(format!("--unix-owner {owner}")),
+        Err(problem) => Finding::Error(format!("--unix-owner {owner}: {problem}")),
+    }]
 }
 
 fn directory(options: &Options) -> Vec<Finding> {

@@ -188,6 +188,15 @@ const SECTIONS: &[(&str, &[Part])] = &[
                  end is cut off. Options that are themselves paths have no such variable.",
             ),
             Part::Term("NO_COLOR", "If it is not empty, nothing is coloured."),
+            Part::Term(
+                "LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES",
+                "Sockets that a service manager passes: they take the place of the default of --bind. With a --bind those \
+                 it names are listened on, as fd:N or by their name as fd:NAME, and of others a warning is logged.",
+            ),
+            Part::Term(
+                "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+                "Where a service manager is told of the start, of SIGHUP and of the end, and how often that all is well.",
+            ),
         ],
     ),
     (
@@ -209,9 +218,24 @@ const SECTIONS: &[(&str, &[Part])] = &[
         ],
     ),
     (
+        "SANDBOX",
+        &[
+            Part::Text(
+                "Before it serves, the program has the kernel permit it no more than it needs (Landlock, Linux 5.13): to read \
+                 PATH and the directories of the configuration, --users and certificates, to make and add to files in the \
+                 directories of the logs, and to remove the files of its Unix sockets. It cannot run programs and, from Linux \
+                 6.7 on, neither listen on other TCP ports nor connect to any but its own. What SIGHUP would have it read \
+                 in another directory needs a restart.",
+            ),
+            Part::Text(
+                "The thread that runs --alert-command is left out: that program may do what it could do without the server.",
+            ),
+        ],
+    ),
+    (
         "EXIT STATUS",
         &[
-            Part::Term("0", "A clean end; for check, all is well."),
+            Part::Term("0", "A clean end; for check, all is well; for probe, a 2xx."),
             Part::Term(
                 "1",
                 "It cannot start, or the configuration file has an error; for check, something is missing.",

@@ -13,16 +13,20 @@ mod command;
 mod completions;
 mod descriptors;
 mod holder;
+mod listeners;
 mod log;
 mod manual;
 mod options;
 mod print_config;
+mod probe;
 mod reload;
+mod sandbox;
 #[cfg(feature = "self-signed")]
 mod self_signed;
 mod serving;
 mod signals;
 mod site;
+mod supervisor;
 #[cfg(feature = "tls-rustls")]
 mod tls;
 #[cfg(not(feature = "tls-rustls"))]
@@ -32,11 +36,14 @@ mod top;
 mod verbs;
 
 use self::command::Call;
+use self::listeners::Listeners;
 use self::log::Logs;
 use self::options::{Environment, Options};
 use self::reload::Reload;
+use self::sandbox::Grants;
 use self::serving::Serving;
 use self::signals::Wish;
+use self::supervisor::Supervisor;
 use self::verbs::Run;
 use crate::error::Error;
 use crate::monitor::AlertCommand;
@@ -79,27 +86,64 @@ fn serve() -> Result<ExitCode, Failure> {
     };
     let options = Options::load(&flags, &environment)?;
     let reload = Reload::new(flags, environment, options.clone());
+    let outside = Outside::of(&options)?;
+    // From here on there are other threads, and all of them are in it.
+    let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
-    let ended = serve_logged(&options, reload, &logs);
+    let ended = serve_logged(&options, reload, outside, &sandbox.report, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
     ended
 }
 
-fn serve_logged(options: &Options, mut reload: Reload, logs: &Logs) -> Result<ExitCode, Failure> {
+/// What has to be there before the sandbox.
+struct Outside {
+    supervisor: Result<Supervisor, String>,
+    listeners: Listeners,
+    alert_command: Option<AlertCommand>,
+}
+
+impl Outside {
+    fn of(options: &Options) -> Result<Self, Failure> {
+        // A slip in the name of a command is not to be taken for a port that is in use.
+        options.path.as_deref().map_or(Ok(()), site::exists)?;
+        log::can_open(options)?;
+        descriptors::keep_to_ourselves();
+        let supervisor = Supervisor::from_environment();
+        let listeners = Listeners::open(options)?;
+        let alert_command = options.alert_command.clone().map(AlertCommand::new);
+        let alert_command = alert_command.transpose().map_err(Error::Threads)?;
+        Ok(Outside { supervisor, listeners, alert_command })
+    }
+}
+
+fn serve_logged(
+    options: &Options,
+    mut reload: Reload,
+    outside: Outside,
+    sandbox: &str,
+    logs: &Logs,
+) -> Result<ExitCode, Failure> {
+    let Outside { supervisor, mut listeners, alert_command } = outside;
     let config = &options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
-    let alert_command =
-        options.alert_command.clone().map(AlertCommand::new).transpose().map_err(Error::Threads)?;
+    let supervisor = supervisor.unwrap_or_else(|problem| {
+        warn!("{problem}");
+        Supervisor::default()
+    });
+    if let Some(left) = listeners::unused(options) {
+        warn!("{left}");
+    }
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen(logs.clone(), alert_command.clone())?;
     let shortage = descriptors::raise(config);
-    let (serving, lines) = Serving::start(options, logs, alert_command.as_ref())?;
+    let admin = listeners.admin.take();
+    let (serving, lines) = Serving::start(options, listeners, logs, alert_command.as_ref())?;
     // Dropped after the last answer: how a shutdown goes on can be watched.
-    let admin = admin::start(&serving.server, options, logs)?;
+    let admin = admin::start(&serving.server, options, admin, logs)?;
     signals.tell_threads_of(&serving.server);
     logs.say(&banner::text(options, serving.server.addresses(), shortage));
     for address in admin.iter().flat_map(crate::server::Server::addresses) {
@@ -110,14 +154,20 @@ fn serve_logged(options: &Options, mut reload: Reload, logs: &Logs) -> Result<Ex
         logs.say(&line);
     }
 
+    info!("sandbox: {sandbox}");
+    supervisor.watch(serving.server.monitor().clone()).map_err(Error::Threads)?;
+    let status = banner::status(serving.server.addresses());
+    supervisor.ready(&status);
     let reason = loop {
         match signals.wait() {
-            Wish::Reload => reload.again(&serving),
+            Wish::Reload => supervisor.reloading(&status, || reload.again(&serving)),
             Wish::End(reason) => break reason,
         }
     };
     let patience = reload.current().config.drain_timeout;
-    info!("{reason}: finishing requests for at most {patience:?}");
+    let what = format!("{reason}: finishing requests for at most {patience:?}");
+    supervisor.stopping(&what, patience);
+    info!("{what}");
     let report = serving.server.shutdown(patience);
     info!("{report}");
     if let Some(command) = alert_command {

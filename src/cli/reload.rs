@@ -7,8 +7,10 @@ use crate::config::FIXED;
 use log::{error, info, warn};
 
 /// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
-const FIXED_TOO: [&str; 10] = [
+const FIXED_TOO: [&str; 13] = [
     "bind",
+    "unix-mode",
+    "unix-owner",
     "redirect-http",
     "tls-self-signed",
     "insecure-cookies",
@@ -18,6 +20,7 @@ const FIXED_TOO: [&str; 10] = [
     "log-format",
     "access-log",
     "alert-command",
+    "sandbox",
 ];
 
 /// What is needed to read everything again.
@@ -53,6 +56,9 @@ impl Reload {
             }
             Err(failure) => {
                 failure.messages.iter().for_each(|message| error!("SIGHUP: nothing is changed: {message}"));
+                if failure.messages.iter().any(|message| message.contains("(os error 13)")) {
+                    warn!("SIGHUP: what is in another directory than before needs a restart: see --sandbox");
+                }
             }
         }
     }

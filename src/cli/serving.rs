@@ -1,5 +1,6 @@
 //! The server as the options want it: made at the start, and given what has changed when they are read again.
 
+use super::listeners::Listeners;
 use super::log::Logs;
 use super::options::Options;
 use super::tls::Secured;
@@ -35,6 +36,8 @@ struct Kept {
     /// Who may log in where no file says so.
     demo: Option<Arc<Login>>,
     secured: Secured,
+    /// The port of HTTPS.
+    https: u16,
 }
 
 impl Serving {
@@ -42,6 +45,7 @@ impl Serving {
     /// that were made up.
     pub(super) fn start(
         options: &Options,
+        listeners: Listeners,
         logs: &Logs,
         alert_command: Option<&AlertCommand>,
     ) -> Result<(Self, Vec<String>), Failure> {
@@ -56,15 +60,13 @@ impl Serving {
         };
         let lines = [secured.line.clone(), line].into_iter().flatten().collect();
         let monitor = Monitor::new(Clock::system());
-        let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured };
+        let https = listeners.main.iter().find_map(|listener| Some(listener.address().tcp()?.port()));
+        let https = https.unwrap_or(HTTPS);
+        let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured, https };
 
-        let (mut builder, handler) = kept.service(options)?;
-        for address in &options.config.bind {
-            builder = builder.listener(tls::listen(address, kept.secured.tls.as_ref())?);
-        }
-        if let Some(address) = &options.redirect_http {
-            builder = builder.bind(address)?;
-        }
+        let (builder, handler) = kept.service(options)?;
+        let main = listeners.main.into_iter().map(|listener| tls::over(listener, kept.secured.tls.as_ref()));
+        let mut builder = main.chain(listeners.redirect).fold(builder, Builder::listener);
         if let Some(command) = alert_command {
             builder = builder.alert_sink(command.clone());
         }
@@ -98,7 +100,12 @@ impl Kept {
             Some(path) => Kept::directory(builder, options, path)?,
             None => self.application(builder, options)?,
         };
-        Ok((builder, redirecting(options, handler)))
+        // With plain HTTP somewhere that only points to HTTPS, if that is wanted.
+        let handler = match options.redirect_http {
+            Some(_) => Box::new(HttpsOnly::new(self.https, handler)),
+            None => handler,
+        };
+        Ok((builder, handler))
     }
 
     fn directory(builder: Builder, options: &Options, path: &Path) -> Result<Service, Failure> {
@@ -116,13 +123,4 @@ impl Kept {
         let builder = builder.guard(self.sessions.clone()).guard(Csrf::new(self.sessions.clone()));
         Ok((builder, Box::new(application)))
     }
-}
-
-/// With plain HTTP somewhere that only points to HTTPS, if that is wanted.
-fn redirecting(options: &Options, handler: Box<dyn Handler>) -> Box<dyn Handler> {
-    if options.redirect_http.is_none() {
-        return handler;
-    }
-    let mut ports = options.config.bind.iter().filter_map(|address| address.rsplit_once(':')?.1.parse().ok());
-    Box::new(HttpsOnly::new(ports.next().unwrap_or(HTTPS), handler))
 }

@@ -38,7 +38,7 @@ fn files(options: &Options, path: &Path) -> Result<Files, Failure> {
 }
 
 /// Whether there is such a directory. A word that is none is perhaps a command, with a slip in it.
-fn exists(path: &Path) -> Result<(), Failure> {
+pub(super) fn exists(path: &Path) -> Result<(), Failure> {
     look(path).map_err(|problem| {
         let word = path.to_str().filter(|word| !word.contains('/') && !path.exists());
         let words = || VERBS.iter().map(|verb| verb.name).chain(FLAGS_TOO);

@@ -2,7 +2,6 @@
 
 use super::Failure;
 use super::options::Options;
-use crate::error::Error;
 use crate::net::{CertificateFiles, Listener, Profile, Tls, TlsSettings};
 
 /// TLS as the options want it, and what is to be said about it at the start.
@@ -38,13 +37,12 @@ pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
     if options.tls_self_signed { self_signed(options) } else { Ok(Secured::default()) }
 }
 
-/// Listens on an address, with TLS if there is any.
-pub(super) fn listen(address: &str, tls: Option<&Tls>) -> Result<Listener, Error> {
-    let listener = Listener::bind(address)?;
-    Ok(match tls {
+/// The listener, with TLS if there is any.
+pub(super) fn over(listener: Listener, tls: Option<&Tls>) -> Listener {
+    match tls {
         Some(tls) => listener.with_tls(tls),
         None => listener,
-    })
+    }
 }
 
 /// What to load; none without certificates.

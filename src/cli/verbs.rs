@@ -1,7 +1,7 @@
 //! What the program does besides serving: a command each, and everything about it in one place.
 
 use super::options::Options;
-use super::{Failure, accounts, check, completions, manual, print_config, top};
+use super::{Failure, accounts, check, completions, manual, print_config, probe, top};
 use clap::{ArgMatches, Command};
 use std::process::ExitCode;
 
@@ -41,6 +41,12 @@ pub(super) static VERBS: &[Verb] = &[
         about: "Read a password from standard input and print its hash, for a line of --users",
         arguments: |command| command,
         run: Run::Alone(|_| accounts::hash().map(|()| ExitCode::SUCCESS)),
+    },
+    Verb {
+        name: "probe",
+        about: "Ask a server once; succeed if its answer is a 2xx",
+        arguments: probe::arguments,
+        run: Run::Alone(probe::run),
     },
     Verb {
         name: "top",

@@ -26,6 +26,8 @@ use std::{fs, io};
 
 /// Bytes of a file with certificates or a key; a long chain has a few thousand.
 const MAX_FILE: u64 = 1 << 20;
+/// How PEM says of a key that it takes a password to read it.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// Where TLS gets its certificates, and whom it speaks with.
 ///
@@ -85,13 +87,24 @@ struct State {
 pub(super) struct Current {
     config: Arc<ServerConfig>,
     identities: Vec<Identity>,
+    /// Of the files, before they were read.
+    stamp: Stamp,
 }
+
+/// When each file was last written, and how long it is: enough to notice that one was replaced.
+pub(crate) type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 impl TlsSettings {
     /// One certificate and its key, no certificates of clients, [`Profile::Intermediate`].
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let files = CertificateFiles { certificate: certificate.into(), key: key.into() };
         TlsSettings { certificates: vec![files], client_ca: None, profile: Profile::default() }
+    }
+
+    fn stamp(&self) -> Stamp {
+        let pairs = self.certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
+        let stamp = |path| fs::metadata(path).and_then(|data| Ok((data.modified()?, data.len()))).ok();
+        pairs.chain(&self.client_ca).map(stamp).collect()
     }
 }
 
@@ -136,16 +149,14 @@ impl Tls {
         self.current().identities.iter().map(|identity| identity.validity(now)).collect()
     }
 
-    /// When each file was last written, and how long it is: enough to notice that one was replaced.
-    pub(crate) fn stamp(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let settings = self.state.settings.lock();
-        let files = settings.iter().flat_map(|settings| {
-            let pairs = settings.certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
-            pairs.chain(&settings.client_ca)
-        });
-        files
-            .map(|path| fs::metadata(path).and_then(|data| Ok((data.modified()?, data.len()))).ok())
-            .collect()
+    /// The files as they are now.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.state.settings.lock().as_ref().map(TlsSettings::stamp).unwrap_or_default()
+    }
+
+    /// The files as they were when they were read.
+    pub(crate) fn stamp_in_use(&self) -> Stamp {
+        self.current().stamp.clone()
     }
 
     /// Whether both are the same TLS.
@@ -171,6 +182,7 @@ impl Tls {
 
 impl Current {
     fn load(settings: &TlsSettings) -> Result<Self, Error> {
+        let stamp = settings.stamp();
         let load = |files: &CertificateFiles| {
             let (chain, key) = (load_chain(&files.certificate)?, load_key(&files.key)?);
             Identity::new(chain, key, &files.certificate, &files.key)
@@ -178,7 +190,7 @@ impl Current {
         let identities = settings.certificates.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let authorities =
             settings.client_ca.as_deref().map(|path| Ok((path, load_chain(path)?))).transpose()?;
-        Current::new(identities, authorities, settings.profile)
+        Ok(Current { stamp, ..Current::new(identities, authorities, settings.profile)? })
     }
 
     fn new(
@@ -211,12 +223,12 @@ impl Current {
         // is no longer accepted cannot come back with one.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = provider::ticketer().map_err(failed)?;
-        Ok(Current { config: Arc::new(config), identities })
+        Ok(Current { config: Arc::new(config), identities, stamp: Stamp::new() })
     }
 }
 
 fn load_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let certificates: Vec<_> = read_pem(path)?
+    let certificates: Vec<_> = parse_pem(path, &read(path)?)?
         .into_iter()
         .filter_map(|item| match item {
             Item::X509Certificate(certificate) => Some(certificate),
@@ -233,37 +245,46 @@ fn load_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let mut keys = read_pem(path)?.into_iter().filter_map(|item| match item {
+    let text = read(path)?;
+    let is_key = |item| match item {
         Item::Pkcs8Key(key) => Some(PrivateKeyDer::Pkcs8(key)),
         Item::Pkcs1Key(key) => Some(PrivateKeyDer::Pkcs1(key)),
         Item::Sec1Key(key) => Some(PrivateKeyDer::Sec1(key)),
         _ => None,
-    });
-    let key = keys.next().ok_or_else(|| {
-        bad_file(
-            path,
-            "no private key in it; what is wanted begins with -----BEGIN PRIVATE KEY----- and is not encrypted \
-             (decrypt one with 'openssl pkey -in FILE')",
-        )
-    })?;
-    if keys.next().is_some() {
-        return Err(bad_file(
+    };
+    let keys = parse_pem(path, &text).map(|items| items.into_iter().filter_map(is_key).collect::<Vec<_>>());
+    match keys {
+        Ok(mut keys) if keys.len() == 1 => Ok(keys.remove(0)),
+        Ok(keys) if keys.len() > 1 => Err(bad_file(
             path,
             "more than one private key in it; leave the one that belongs to the certificate",
-        ));
+        )),
+        // In the label of the block, or in a header of the old form.
+        _ if text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) => Err(bad_file(
+            path,
+            "the private key is encrypted; decrypt it with 'openssl pkey -in FILE -out FILE'",
+        )),
+        Ok(_) => Err(bad_file(
+            path,
+            "no private key in it; what is wanted begins with -----BEGIN PRIVATE KEY-----",
+        )),
+        Err(problem) => Err(problem),
     }
-    Ok(key)
 }
 
-/// Everything in a PEM file. The only function that knows rustls-pemfile.
-fn read_pem(path: &Path) -> Result<Vec<Item>, Error> {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let cannot = |problem: io::Error| bad_file(path, &format!("cannot be read: {problem}"));
     let mut text = Vec::new();
     fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut text)).map_err(cannot)?;
     if text.len() as u64 > MAX_FILE {
         return Err(bad_file(path, "more than 1 MiB, which no certificate or key has"));
     }
-    rustls_pemfile::read_all(&mut &text[..])
+    Ok(text)
+}
+
+/// Everything in a PEM file. The only function that knows rustls-pemfile.
+fn parse_pem(path: &Path, mut text: &[u8]) -> Result<Vec<Item>, Error> {
+    rustls_pemfile::read_all(&mut text)
         .collect::<Result<_, _>>()
         .map_err(|problem| bad_file(path, &format!("not PEM: {problem}")))
 }

@@ -20,6 +20,8 @@ const WATCH: Duration = Duration::from_millis(50);
 const WATCH_CLOSELY: Duration = Duration::from_millis(5);
 /// How long after its arrival a connection that has not completed a head is spared by a shutdown.
 const NEWCOMER_GRACE: Duration = Duration::from_millis(100);
+/// The same for one that has not agreed on TLS: before that it cannot be told anything, and that takes more of the network.
+const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 /// How long a worker without a connection stays.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads beyond one for each seat.
@@ -197,8 +199,14 @@ impl Admission {
     fn send_home(&self) {
         let now = self.shared.clock.now();
         for view in self.shared.board.views() {
-            let said_nothing = view.served == 0 && now.since(view.arrived) > NEWCOMER_GRACE;
-            if view.phase == Phase::Idle || (view.phase == Phase::Head && said_nothing) {
+            let newcomer = |grace| view.served == 0 && now.since(view.arrived) > grace;
+            let goes = match view.phase {
+                Phase::Idle => true,
+                Phase::Head => newcomer(NEWCOMER_GRACE),
+                Phase::Handshake => newcomer(HANDSHAKE_GRACE),
+                _ => false,
+            };
+            if goes {
                 self.shared.board.claim(&view, Claim::Shutdown);
             }
         }

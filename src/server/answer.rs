@@ -42,6 +42,7 @@ impl Connection {
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,
         };
+        let began = self.wire.begin_answer();
         self.out.clear();
         encode::head(
             &mut self.out,
@@ -50,12 +51,12 @@ impl Connection {
                 fields: response.headers(),
                 length,
                 persistence,
-                date: self.date.at(self.wire.clock.date()),
+                date: self.date.at(began, &self.wire.clock),
                 request_id: request.id().0,
                 standing: response.standing.as_deref(),
             },
         );
-        let (began, head_len, status) = (self.wire.begin_answer(), self.out.len(), response.status());
+        let (head_len, status) = (self.out.len(), response.status());
         let has_body = *request.method() != Method::HEAD && length != Length::None;
         let written = self.write(if has_body { content } else { Content::Empty }, length);
         self.take_note(status, began, head_len);

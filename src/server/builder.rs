@@ -56,8 +56,9 @@ impl Builder {
         self
     }
 
-    /// Listens on `host:port` or `unix:PATH`, from now on; connections wait until the server serves. May be called again
-    /// for more addresses, or not at all by who brings connections to [`Server::serve_connection`].
+    /// Listens on `host:port`, `unix:PATH` or `fd:N` (see [`Listener::bind`]), from now on; connections wait until the server
+    /// serves. May be called again for more addresses, or not at all by who brings connections to
+    /// [`Server::serve_connection`].
     pub fn bind(self, address: &str) -> Result<Self, Error> {
         let listener = Listener::bind(address)?;
         Ok(self.listener(listener))
@@ -138,6 +139,7 @@ impl Builder {
             self;
         let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let wakers = listeners.iter().map(Listener::waker).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
             seats: config.max_connections,
@@ -176,6 +178,7 @@ impl Builder {
         let server = Server {
             admission: admission.clone(),
             addresses,
+            wakers,
             listening: Latch::new(),
             ended: Mutex::new(false),
             end: Condvar::new(),

@@ -4,15 +4,16 @@ use super::shared::Shared;
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::monitor::Alert;
-use crate::net::Tls;
+use crate::net::{Stamp, Tls};
 use crate::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long before a certificate's end its operator is told, each time once.
-const NOTICE: [Duration; 3] = [DAY.saturating_mul(21), DAY.saturating_mul(7), DAY];
+/// How long before a certificate's end its operator is told, each time once; but not for half of its life, or those of
+/// short-lived ones that are renewed in time would be told of all the time.
+const NOTICE: [Duration; 4] = [DAY.saturating_mul(21), DAY.saturating_mul(7), DAY, Duration::ZERO];
 
 /// The certificates of all listeners.
 pub(super) struct Certificates {
@@ -22,7 +23,8 @@ pub(super) struct Certificates {
 
 struct Watched {
     tls: Tls,
-    stamp: Vec<Option<(SystemTime, u64)>>,
+    /// The files as they were when they were last read, or could not be.
+    stamp: Stamp,
     /// The last notice given of each certificate.
     given: Vec<Option<Duration>>,
     due: Tick,
@@ -41,7 +43,8 @@ pub(super) fn distinct<'a>(all: impl Iterator<Item = &'a Tls>) -> Vec<Tls> {
 
 impl Certificates {
     pub(super) fn new(all: Vec<Tls>) -> Self {
-        let watch = |tls: Tls| Watched { stamp: tls.stamp(), given: Vec::new(), due: Tick::default(), tls };
+        let watch =
+            |tls: Tls| Watched { stamp: tls.stamp_in_use(), given: Vec::new(), due: Tick::default(), tls };
         Certificates { watched: Mutex::new(all.into_iter().map(watch).collect()) }
     }
 
@@ -97,17 +100,28 @@ impl Watched {
             if first_look {
                 identity.warnings.iter().for_each(|warning| log::warn!("TLS: {warning}"));
             }
-            let notice = NOTICE.into_iter().filter(|notice| identity.left <= *notice).min();
+            let life = identity.not_after.duration_since(identity.not_before).unwrap_or_default();
+            let due = |notice: &Duration| identity.left <= *notice && notice.saturating_mul(2) <= life;
+            let notice = NOTICE.into_iter().filter(due).min();
             if notice.is_some() && *given != notice {
                 *given = notice;
                 let problem = format!(
-                    "{}: the certificate ends in {} days, at {}; renew it",
+                    "{}: the certificate {} {}; renew it",
                     identity.file.display(),
-                    identity.left.as_secs() / DAY.as_secs(),
+                    ends_in(identity.left),
                     crate::record::Utc(identity.not_after)
                 );
                 shared.alerts.raise(Alert::Certificate { at: shared.clock.date(), problem });
             }
         }
+    }
+}
+
+fn ends_in(left: Duration) -> String {
+    match left.as_secs() / DAY.as_secs() {
+        _ if left.is_zero() => "has ended, at".into(),
+        0 => "ends in less than a day, at".into(),
+        1 => "ends in 1 day, at".into(),
+        days => format!("ends in {days} days, at"),
     }
 }

@@ -124,7 +124,8 @@ impl Connection {
                 phase = Some(Phase::Head);
             } else if phase.is_none() {
                 request.input.shrink();
-                self.wire.enter(Phase::Idle, config.keep_alive);
+                // The answer has just been given, and what was in the way is read.
+                self.wire.enter_at_once(Phase::Idle, config.keep_alive);
                 phase = Some(Phase::Idle);
             }
             // A socket that was cut is asked once more: what came before is there to be read, and nothing blocks.
@@ -149,7 +150,7 @@ impl Connection {
 
     /// A complete head to a response: guards, body, permit, handler.
     fn respond(&mut self) -> Result<Response, Stop> {
-        self.exchange.now = self.wire.clock.now();
+        self.exchange.now = self.wire.now();
         let request = &self.exchange.request;
         let head = &request.head;
         self.wire
@@ -165,6 +166,9 @@ impl Connection {
             self.wire.enter(Phase::Waiting, self.policy.config.handler_timeout);
         }
         self.policy.guards.admit(&mut self.exchange)?;
+        if self.policy.guards.may_wait() {
+            self.wire.now();
+        }
         let plan = self.exchange.plan;
         let max_body = plan.max_body.unwrap_or(self.policy.config.max_body);
         let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.policy.limits())?;
@@ -178,7 +182,7 @@ impl Connection {
     /// Waits for the permit and runs the handler; `streamed` is the body it reads itself.
     fn handle(&mut self, plan: Plan, streamed: Option<Decoder>) -> Result<Response, Stop> {
         let permit = if plan.instant { None } else { Some(self.acquire_permit()?) };
-        self.wire.enter(Phase::Handling, self.policy.config.handler_timeout);
+        self.wire.enter_at_once(Phase::Handling, self.policy.config.handler_timeout);
         let permit = match streamed {
             Some(decoder) => {
                 self.lend_body(decoder, permit);
@@ -200,7 +204,7 @@ impl Connection {
         Stop::Refuse(Refusal::PANIC)
     }
 
-    fn acquire_permit(&self) -> Result<Permit, Stop> {
+    fn acquire_permit(&mut self) -> Result<Permit, Stop> {
         if let Some(permit) = self.shared.in_flight.try_acquire() {
             self.wire.meter.note_unqueued();
             return Ok(permit);
@@ -208,7 +212,8 @@ impl Connection {
         let span = self.policy.config.queue_wait;
         let began = self.wire.enter(Phase::Waiting, span);
         let waited = self.shared.in_flight.acquire(self.shared.clock.instant(began.after(span)));
-        self.wire.meter.note_queued(self.wire.clock.now().since(began));
+        let waited_for = self.wire.now().since(began);
+        self.wire.meter.note_queued(waited_for);
         waited.map_err(|_| Stop::Refuse(Refusal::OVERLOADED))
     }
 

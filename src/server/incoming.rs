@@ -106,10 +106,12 @@ impl Connection {
             at = head_len;
             if !waiting {
                 waiting = true;
-                self.wire.enter(Phase::Body, self.policy.config.body_timeout);
                 if request.head.expects_continue {
+                    // It waits for room like any answer, and what ends a body would not wake it.
+                    self.wire.begin_answer();
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
+                self.wire.enter(Phase::Body, self.policy.config.body_timeout);
             }
             let Some(room) = request.input.room(BLOCK, head_len + BLOCK) else {
                 return Err(Refusal::BODY_INCOMPLETE.into());
@@ -250,11 +252,13 @@ impl Loan {
         let had_permit = self.permit.take().is_some();
         let began = self.clock.now();
         let since = began.before(self.waited);
-        self.occupant.resume(Phase::Body, self.deadline, since, self.received, began);
         if std::mem::take(&mut self.continue_due) {
+            // It waits for room like any answer, and what ends a body would not wake it.
+            self.occupant.enter(Phase::Writing, self.deadline, began);
             self.stream.write_all(CONTINUE)?;
             self.stream.flush()?;
         }
+        self.occupant.resume(Phase::Body, self.deadline, since, self.received, began);
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
         let count = match retry(|| self.stream.read(room)) {
             // Over TLS, an end nobody may have wished. The body is incomplete either way.

@@ -27,7 +27,7 @@ pub use drain::{CutConnection, DrainReport};
 
 use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
-use crate::net::{Address, Stream};
+use crate::net::{Address, Stream, Waker};
 use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::threads::Latch;
@@ -56,6 +56,8 @@ use std::net::SocketAddr;
 pub struct Server {
     admission: Arc<Admission>,
     addresses: Vec<Address>,
+    /// One for each listener.
+    wakers: Vec<Waker>,
     /// Held by every listener that is open.
     listening: Latch,
     /// Set once, by the first shutdown, when it is done.

@@ -16,6 +16,7 @@ use crate::sync::{Arc, Builder, Receiver, RecvTimeoutError, Sender, bounded, sle
 use crate::threads::{Hold, Latch, Mark, Permit, Semaphore};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Connections whose end is being waited for, at most; more are closed at once.
@@ -162,7 +163,9 @@ impl FarewellThread {
     fn run(&mut self) {
         while self.take_in() {
             let now = self.clock.now();
-            self.waiting.retain_mut(|farewell| farewell.deadline > now && farewell.go_on());
+            // A bug that one of them has found must not end this for all others.
+            let goes_on = |farewell: &mut Farewell| catch_unwind(AssertUnwindSafe(|| farewell.go_on()));
+            self.waiting.retain_mut(|farewell| farewell.deadline > now && goes_on(farewell).unwrap_or(false));
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Wire {
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
     written: u64,
+    /// When something was last heard or said: the latest moment that is known without asking the clock.
+    moment: Tick,
 }
 
 impl Wire {
@@ -42,6 +44,7 @@ impl Wire {
             min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
+            moment: Tick::default(),
         };
         wire.obey(config);
         wire
@@ -54,10 +57,21 @@ impl Wire {
     }
 
     /// Begins `phase` now, to be over in `span`.
-    pub(super) fn enter(&self, phase: Phase, span: Duration) -> Tick {
-        let now = self.clock.now();
-        self.occupant.enter(phase, now.after(span), now);
-        now
+    pub(super) fn enter(&mut self, phase: Phase, span: Duration) -> Tick {
+        self.moment = self.clock.now();
+        self.enter_at_once(phase, span)
+    }
+
+    /// Begins `phase` at the latest moment that is known, where nothing has been waited for since.
+    pub(super) fn enter_at_once(&self, phase: Phase, span: Duration) -> Tick {
+        self.occupant.enter(phase, self.moment.after(span), self.moment);
+        self.moment
+    }
+
+    /// Asks the clock.
+    pub(super) fn now(&mut self) -> Tick {
+        self.moment = self.clock.now();
+        self.moment
     }
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
@@ -76,13 +90,14 @@ impl Wire {
     }
 
     /// Tells the board that a body moves.
-    pub(super) fn note_received(&self, count: usize) {
-        self.occupant.progress(count, self.clock.now());
+    pub(super) fn note_received(&mut self, count: usize) {
+        self.moment = self.clock.now();
+        self.occupant.progress(count, self.moment);
     }
 
     /// Begins an answer; says when.
     pub(super) fn begin_answer(&mut self) -> Tick {
-        let now = self.clock.now();
+        let now = self.now();
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
         self.occupant.enter(Phase::Writing, self.write_deadline, now);
@@ -171,8 +186,9 @@ impl Wire {
         }
     }
 
-    fn note_sent(&self, count: usize) {
-        self.occupant.progress(count, self.clock.now());
+    fn note_sent(&mut self, count: usize) {
+        self.moment = self.clock.now();
+        self.occupant.progress(count, self.moment);
         self.occupant.extend(self.answer_deadline());
     }
 

@@ -4,9 +4,18 @@
 mod admin;
 mod commands;
 mod file;
+#[cfg(target_os = "linux")]
+mod inherited;
 mod logs;
 mod options;
+mod probe;
 mod reload;
+mod restart;
+#[cfg(target_os = "linux")]
+mod sandbox;
+mod socket_files;
+#[cfg(target_os = "linux")]
+mod supervisor;
 
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::config::{Config, SETTINGS};
@@ -207,6 +216,18 @@ impl Serving {
         assert_eq!(status.code(), Some(code), "{status}: {rest}");
         rest
     }
+}
+
+/// Starts the program, wherever it listens, and returns what it has said up to the end of its banner.
+fn begin(command: &mut Command) -> (Serving, String) {
+    let mut child = command.spawn().expect("the program runs");
+    let mut error = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut seen = String::new();
+    while !seen.contains("selvedge --help") {
+        let read = error.read_line(&mut seen).expect("UTF-8");
+        assert_ne!(read, 0, "standard error ends without a banner:\n{seen}");
+    }
+    (Serving { child, error: Some(error), address: String::new() }, seen)
 }
 
 impl Drop for Serving {

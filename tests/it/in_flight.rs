@@ -2,10 +2,14 @@
 
 use crate::admission::{assert_overload, busy, gated};
 use crate::support::{Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, connect, socket};
 use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::{Health, Ready};
-use selvedge::{Body, Config, Request, Response, Router, Server};
+use selvedge::{Body, Config, Request, Response, Router, SecurityHeaders, Server, StatusCode, Streaming};
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -207,6 +211,68 @@ fn answers_have_a_deadline() {
     assert!(client.stream.peek(&mut [0]).is_ok());
     eventually("it is cut", || server.monitor().counters().active_connections == 0);
     assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
+}
+
+/// A socket that has room for next to nothing, connected to `server`.
+fn narrow(server: &Server) -> TcpStream {
+    let address = server.local_addr().expect("it listens");
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    set_socket_recv_buffer_size(&socket, 1).expect("a socket");
+    connect(&socket, &address).expect("it listens");
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true).expect("a socket");
+    stream
+}
+
+/// Who reads nothing, neither answers nor what asks for a body, is cut wherever there happens to be no more room.
+#[test]
+fn being_asked_for_a_body_has_a_deadline() {
+    const ASKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    const STREAMED: &str =
+        "POST /streamed HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    let clock = Clock::manual();
+    let router = Router::new()
+        .get("/fill", |request: &mut Request| {
+            "x".repeat(request.query().and_then(|length| length.parse().ok()).unwrap_or(0))
+        })
+        .post("/", |_: &mut Request| StatusCode::NO_CONTENT)
+        .post(
+            "/streamed",
+            Streaming(|request: &mut Request| {
+                let _ = io::copy(&mut request.body_reader(), &mut io::sink());
+                StatusCode::NO_CONTENT
+            }),
+        );
+    let builder = builder(|config| config.min_rate = None).clock(clock.clone());
+    let server = builder.security_headers(SecurityHeaders::none()).serve(router).expect("it starts");
+    for asked in [ASKED, STREAMED] {
+        // Nearly as much as is taken before a write waits, each a little more than the one before.
+        let mut clients: Vec<_> = (0..60)
+            .map(|number| {
+                let mut stream = narrow(&server);
+                stream
+                    .write_all(request("GET", &format!("/fill?{}", 127_000 + 7 * number)).as_bytes())
+                    .expect("room");
+                stream
+            })
+            .collect();
+        let answered = || server.monitor().counters().requests;
+        let before = answered();
+        for round in 0..60 {
+            clients.iter_mut().for_each(|client| drop(client.write_all(asked.as_bytes())));
+            std::thread::sleep(ms(1));
+            clients.iter_mut().for_each(|client| drop(client.write_all(b"x")));
+            if round == 0 {
+                eventually("they are served", || answered() > before);
+            }
+        }
+        // Each deadline in turn, until nobody is left.
+        eventually("all have left", || {
+            clock.advance(Duration::from_secs(1000));
+            std::thread::sleep(ms(50));
+            server.monitor().counters().active_connections == 0
+        });
+    }
 }
 
 #[test]

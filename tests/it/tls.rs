@@ -3,13 +3,18 @@
 
 mod abuse;
 mod agreement;
+mod answers;
 mod beginnings;
+mod certificates;
 mod client;
 mod ends;
 mod forger;
+mod mutual;
 mod names;
+mod overload;
 mod pki;
 mod raw;
+mod times;
 
 use selvedge::{Config, Handler, Server, Tls};
 

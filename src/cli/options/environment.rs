@@ -48,6 +48,9 @@ impl Environment {
             let Some((variable, value)) = take(&mut left, &entry)? else { continue };
             let set = entry.set(options, split(entry.kind, value));
             set.map_err(|problem| Failure::usage(format!("bad value for {variable}: {problem}")))?;
+            if variable != self::variable(entry.name) {
+                options.value_files.extend(self.0.get(&variable).map(PathBuf::from));
+            }
             options.origins.insert(entry.name, Origin::Variable(variable));
         }
         options.unknown = left.into_keys().map(|name| name.clone() + &similar(&name)).collect();

@@ -68,22 +68,15 @@ impl Reader<'_> {
     fn take(&mut self, entry: &Entry, value: &Spanned<DeValue>) {
         let texts = match (entry.kind, value.get_ref()) {
             (Kind::List(_), DeValue::Array(items)) => {
-                // One by one, so that the place of the one that is wrong can be said.
-                let mut texts = Vec::new();
-                for item in items {
-                    let Some(text) = self.one(entry, item) else { return };
-                    if let Err(problem) = entry.set(&mut self.options.clone(), vec![text.clone()]) {
-                        return self.problem(item.span(), bad(entry, &problem));
-                    }
-                    texts.push(text);
-                }
+                // One by one, so that the places of those that are wrong can be said.
+                let texts: Vec<_> = items.iter().map(|item| self.item(entry, item)).collect();
+                let Some(texts) = texts.into_iter().collect() else { return };
                 texts
             }
             (Kind::Tables(keys), DeValue::Array(tables)) => {
-                let texts: Option<Vec<_>> =
-                    tables.iter().map(|table| self.table(entry, keys, table)).collect();
-                let Some(texts) = texts else { return };
-                texts.into_iter().flatten().collect()
+                let texts: Vec<_> = tables.iter().map(|table| self.table(entry, keys, table)).collect();
+                let Some(texts) = texts.into_iter().collect::<Option<Vec<_>>>() else { return };
+                texts.concat()
             }
             (Kind::Tables(_), other) => {
                 let problem =
@@ -107,6 +100,14 @@ impl Reader<'_> {
         if let Err(problem) = entry.set(self.options, texts) {
             self.problem(value.span(), bad(entry, &problem));
         }
+    }
+
+    /// One value of a list.
+    fn item(&mut self, entry: &Entry, item: &Spanned<DeValue>) -> Option<OsString> {
+        let text = self.one(entry, item)?;
+        let set = entry.set(&mut self.options.clone(), vec![text.clone()]);
+        set.map_err(|problem| self.problem(item.span(), bad(entry, &problem))).ok()?;
+        Some(text)
     }
 
     /// One value, as it would stand behind the flag.

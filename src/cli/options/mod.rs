@@ -5,16 +5,20 @@ mod environment;
 mod file;
 mod form;
 mod table;
+mod unix;
 
 pub(super) use self::environment::{Environment, variable};
 pub(super) use self::form::Kind;
 pub(super) use self::table::{DIRECTORY, Entry, PATH, entry, table};
 
-use super::Failure;
+use self::unix::Owner;
+use super::sandbox::Mode;
+use super::{Failure, listeners};
 use crate::config::{Config, Rate};
 use crate::error::Error;
 use crate::guard::SecurityHeaders;
 use crate::monitor::{LogFormat, Outlet};
+use crate::net::SocketFile;
 use http::{HeaderName, HeaderValue};
 use log::Level;
 use std::collections::BTreeMap;
@@ -39,6 +43,10 @@ pub(super) struct Options {
     pub(super) follow_links: bool,
     pub(super) gzip: bool,
     pub(super) cache_control: Option<HeaderValue>,
+    /// The mode of a Unix socket's file.
+    pub(super) unix_mode: u32,
+    /// Its owner, if it is another than who runs the program.
+    pub(super) unix_owner: Option<Owner>,
     /// The server's certificate and its key.
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
@@ -68,9 +76,13 @@ pub(super) struct Options {
     pub(super) log_format: LogFormat,
     pub(super) access_log: Option<Outlet>,
     pub(super) alert_command: Option<PathBuf>,
+    /// Whether only what is needed can be opened once it serves.
+    pub(super) sandbox: Mode,
 
     /// The file they were read from, if there is one.
     pub(super) file: Option<PathBuf>,
+    /// Files in which the values of variables stand.
+    pub(super) value_files: Vec<PathBuf>,
     /// Who has said what; what nobody has said is the default.
     origins: BTreeMap<&'static str, Origin>,
     /// What looks like options in the environment and is none, with what it may have been meant to be.
@@ -93,6 +105,8 @@ impl Default for Options {
             follow_links: false,
             gzip: false,
             cache_control: None,
+            unix_mode: SocketFile::default().mode,
+            unix_owner: None,
             tls_cert: None,
             tls_key: None,
             tls_certificates: Vec::new(),
@@ -111,7 +125,9 @@ impl Default for Options {
             log_format: LogFormat::Text,
             access_log: None,
             alert_command: None,
+            sandbox: Mode::Auto,
             file: None,
+            value_files: Vec::new(),
             origins: BTreeMap::new(),
             unknown: Vec::new(),
         }
@@ -177,6 +193,7 @@ impl Options {
             })?;
             options.origins.insert(name, Origin::Flag(name));
         }
+        listeners::adopt(&mut options)?;
         options.settle();
         options.validate()?;
         Ok(options)
@@ -192,6 +209,14 @@ impl Options {
     /// Who has said this; nobody, if it is the default.
     pub(super) fn origin(&self, name: &str) -> Option<&Origin> {
         self.origins.get(name)
+    }
+
+    /// How the files of Unix sockets are made.
+    pub(super) fn socket_file(&self) -> Result<SocketFile, Failure> {
+        let found = self.unix_owner.as_ref().map_or(Ok((None, None)), Owner::find);
+        let (owner, group) = found
+            .map_err(|problem| self.failure("unix-owner", |it| format!("bad value for {it}: {problem}")))?;
+        Ok(SocketFile { mode: self.unix_mode, owner, group })
     }
 
     /// The fields on every response.

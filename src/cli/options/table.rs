@@ -10,6 +10,8 @@
 
 use super::Options;
 use super::form::{Form, Kind, LogOutlet, One, PathPairs, Switch, Word, directory, file, program};
+use super::unix::{Owner, read_mode};
+use crate::cli::sandbox::Mode;
 use crate::config::{AddressSource, Network, SETTINGS, Setting};
 use crate::monitor::LogFormat;
 use clap::ValueHint;
@@ -154,7 +156,11 @@ options! {
     }
     "Listening" {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
-            "Listen on HOST:PORT or unix:PATH, repeatable";
+            "Listen on HOST:PORT, unix:PATH or fd:N, repeatable";
+        "unix-mode", unix_mode: One { read: read_mode, show: |mode| format!("{mode:04o}") }, "MODE",
+            "Who may connect to a Unix socket: the mode of its file";
+        "unix-owner", unix_owner: One { read: Owner::read, show: Owner::to_string }.or_off(), "OWNER|off",
+            "Whose its file is: USER, USER:GROUP or :GROUP";
     }
     "TLS" {
         "tls-cert", tls_cert: file(), "FILE|off",
@@ -208,6 +214,10 @@ options! {
         "alert-command", alert_command: program(), "PROGRAM|off",
             "Run for each alert, with it as JSON on standard input";
     }
+    "System" {
+        "sandbox", sandbox: Word { what: "mode", words: &Mode::ALL }, "on|off|auto",
+            "Open nothing but what is needed (Landlock); auto: if possible";
+    }
 }
 
 /// Whether it is the modern one.
@@ -225,7 +235,7 @@ const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogF
 
 fn address(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("an empty address; write HOST:PORT or unix:PATH".into());
+        return Err("an empty address; write HOST:PORT, unix:PATH or fd:N".into());
     }
     Ok(text.into())
 }

@@ -23,6 +23,7 @@ pub struct Identity {
     file: PathBuf,
     /// The DNS names it is for.
     names: Vec<String>,
+    not_before: SystemTime,
     not_after: SystemTime,
     warnings: Vec<String>,
 }
@@ -34,6 +35,8 @@ pub struct Validity {
     pub file: PathBuf,
     /// The names it is for.
     pub names: Vec<String>,
+    /// When it begins.
+    pub not_before: SystemTime,
     /// When it ends.
     pub not_after: SystemTime,
     /// What is left until then; zero if it has ended.
@@ -90,7 +93,8 @@ impl Identity {
                 key_file.display()
             ));
         }
-        Ok(Identity { key: Arc::new(key), file: certificate_file.into(), names, not_after, warnings })
+        let (key, file) = (Arc::new(key), certificate_file.into());
+        Ok(Identity { key, file, names, not_before, not_after, warnings })
     }
 
     pub(super) fn key(&self) -> Arc<CertifiedKey> {
@@ -106,6 +110,7 @@ impl Identity {
         Validity {
             file: self.file.clone(),
             names: self.names.clone(),
+            not_before: self.not_before,
             not_after: self.not_after,
             left: self.not_after.duration_since(now).unwrap_or_default(),
             warnings: self.warnings.clone(),
@@ -117,7 +122,12 @@ impl Identity {
 pub(super) fn subject_of(der: &[u8]) -> Option<(String, String)> {
     let certificate = Certificate::from_der(der).ok()?;
     let body = certificate.tbs_certificate();
-    let serial = body.serial_number().as_bytes().iter().fold(String::new(), |mut text, byte| {
+    let serial = match body.serial_number().as_bytes() {
+        // It only says that the number is not negative.
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        bytes => bytes,
+    };
+    let serial = serial.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     });

@@ -122,11 +122,16 @@ impl Admin {
     /// Answers on a listener of its own: `host:port` or `unix:PATH`, with two threads and limits that are apart from those of
     /// the server that is watched. An address that other machines can reach needs a [token](Admin::token).
     pub fn serve(self, address: &str) -> Result<Server, Error> {
-        let listener = Listener::bind(address)?;
+        self.serve_on(Listener::bind(address)?)
+    }
+
+    /// The same, on what is bound already.
+    pub fn serve_on(self, listener: Listener) -> Result<Server, Error> {
         if !listener.address().is_local() && self.access.token.is_none() {
             let problem = format!(
-                "other machines can reach {address}, and there is no token; give one with --admin-token-file FILE, or use \
-                 127.0.0.1:PORT or unix:PATH"
+                "other machines can reach {}, and there is no token; give one with --admin-token-file FILE, or use \
+                 127.0.0.1:PORT or unix:PATH",
+                listener.address()
             );
             return Err(Error::Setting { name: "admin", problem });
         }

@@ -32,8 +32,8 @@ fn check_finds() {
         child.stdin.take().expect("piped").write_all(b"swordfish\n").expect("it reads");
         String::from_utf8(child.wait_with_output().expect("it ends").stdout).expect("UTF-8")
     };
-    write("users", &format!("ada:{hash}"), 0o600);
-    write("open-users", &format!("ada:{hash}"), 0o644);
+    write("users", &format!("ada:{hash}"), 0o640);
+    write("open-users", &format!("ada:{hash}"), 0o604);
     write("bad-users", "ada:swordfish\n", 0o600);
     write("config.toml", "listing = true\n", 0o600);
     write("tls.toml", &format!("[[tls-certificate]]\ncert = '{}'\nkey = '/no/such'\n", at("users")), 0o600);

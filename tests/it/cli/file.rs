@@ -189,6 +189,11 @@ fn all_problems_at_once() {
     let many: Vec<_> = (0..100).map(|number| format!("zzz{number} = 1")).collect();
     for (text, expected) in [
         ("zzz = 1\nmax-body = 0\nmax-path = 1\nallow-host = 1\n".to_owned(), vec![1, 2, 4]),
+        // What is missing is missed where it should have been.
+        (
+            "[[tls-certificate]]\ncert = 'a'\n[[tls-certificate]]\nzzz = 1\nkey = 2\ncert = 'b'\n".into(),
+            vec![1, 4, 5],
+        ),
         (many.join("\n"), (1..=20).collect()),
     ] {
         fs::write(&file, text).expect("a place to write");
@@ -227,7 +232,7 @@ fn files_that_cannot_be_read() {
     ];
     for (bytes, says) in rows {
         fs::write(&file, bytes).expect("a place to write");
-        check(&["-c", path], &[], 1, says);
+        check(&["-c", path, "print-config"], &[], 1, says);
     }
     let _ = fs::remove_file(file);
 }
