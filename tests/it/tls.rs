@@ -14,6 +14,7 @@ mod names;
 mod overload;
 mod pki;
 mod raw;
+mod schemes;
 mod times;
 
 use selvedge::{Config, Handler, Server, Tls};
