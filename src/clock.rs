@@ -108,6 +108,14 @@ impl Clock {
     }
 }
 
+/// Microseconds on the machine's monotonic clock, which counts for every process alike (`CLOCK_MONOTONIC`).
+#[cfg(feature = "cli")]
+pub(crate) fn machine_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // It counts from the machine's start.
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Clock::system()

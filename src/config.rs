@@ -9,6 +9,8 @@ mod value;
 
 pub use network::{AddressSource, Network};
 pub use settings::{Group, SETTINGS, Setting};
+#[cfg(feature = "cli")]
+pub(crate) use value::read_time;
 
 use crate::error::Error;
 use std::time::Duration;
@@ -26,7 +28,7 @@ pub struct Rate {
 /// a field is an `Option`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Addresses to listen on: `host:port`, or `unix:PATH` for a Unix socket.
+    /// Addresses to listen on: `host:port`, `unix:PATH` for a Unix socket, or `fd:N` for one that is listened on already.
     pub bind: Vec<String>,
 
     /// Seats: connections served at once, one thread each. Default 1024.
@@ -100,6 +102,20 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+/// Names of the settings that hold for as long as a server runs: how many there are of everything is decided at its start.
+pub const FIXED: [&str; 10] = [
+    "max-connections",
+    "max-connections-per-client",
+    "max-waiting",
+    "seat-wait",
+    "stack-size",
+    "max-stand-ins",
+    "max-in-flight",
+    "max-queued",
+    "max-buffered",
+    "max-memory",
+];
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -154,7 +170,9 @@ impl Config {
                 .map_err(|problem| Error::Setting { name: setting.name, problem })?;
         }
         if self.client_ip_from != AddressSource::Peer && self.trusted_proxies.is_empty() {
-            let unix = self.bind.iter().any(|address| address.starts_with("unix:"));
+            // A socket that somebody else has bound may be one of the kind.
+            let may_be_unix = |address: &String| address.starts_with("unix:") || address.starts_with("fd:");
+            let unix = self.bind.iter().any(may_be_unix);
             if !unix {
                 let problem = "nobody is trusted to send it; name the proxies with --trusted-proxy".into();
                 return Err(Error::Setting { name: "client-ip-from", problem });

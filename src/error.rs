@@ -2,6 +2,7 @@
 //! the record.
 
 use http::StatusCode;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -20,6 +21,13 @@ pub enum Error {
     Bind {
         /// The address as it was given.
         address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory to serve could not be opened.
+    Directory {
+        /// Its path as it was given.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -46,15 +54,31 @@ impl fmt::Display for Error {
             Error::Address { given, problem } => write!(f, "bad address '{given}': {problem}"),
             Error::Bind { address, source } => {
                 write!(f, "cannot listen on {address}: ")?;
+                let is_port = !address.starts_with("unix:");
                 match source.kind() {
-                    io::ErrorKind::AddrInUse => {
+                    io::ErrorKind::AddrInUse if is_port => {
                         f.write_str("another program has that port; stop it, or choose another with --bind HOST:PORT")
                     }
-                    io::ErrorKind::PermissionDenied => f.write_str(
-                        "not permitted; ports below 1024 need a privilege, choose a higher one with --bind HOST:PORT",
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "another program listens there, or the file is no socket; choose another with --bind unix:PATH",
+                    ),
+                    io::ErrorKind::PermissionDenied if is_port => f.write_str(
+                        "not permitted; ports below 1024 need a privilege: choose a higher one with --bind HOST:PORT, \
+                         let systemd listen for you, or setcap cap_net_bind_service=+ep on the program",
                     ),
                     io::ErrorKind::AddrNotAvailable => f.write_str(
                         "this machine has no such address; use one of its own, 127.0.0.1, or 0.0.0.0 for all, with --bind",
+                    ),
+                    _ => write!(f, "{source}"),
+                }
+            }
+            Error::Directory { path, source } => {
+                write!(f, "cannot serve '{}': ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => f.write_str("there is no such directory"),
+                    io::ErrorKind::NotADirectory => f.write_str("it is not a directory"),
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        "not permitted; this user needs to be let into it, and into those above it",
                     ),
                     _ => write!(f, "{source}"),
                 }
@@ -76,7 +100,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Bind { source, .. } | Error::Threads(source) => Some(source),
+            Error::Bind { source, .. } | Error::Directory { source, .. } | Error::Threads(source) => {
+                Some(source)
+            }
             _ => None,
         }
     }
@@ -121,6 +147,9 @@ macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
         impl Refusal {
             $($(#[$doc])* pub const $name: Refusal = Refusal::closing(StatusCode::$status, $reason);)*
+
+            /// What a request can be refused for while it is read.
+            const READING: &[Refusal] = &[$(Refusal::$name),*];
         }
     };
 }
@@ -238,6 +267,30 @@ impl Refusal {
     pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
     pub const PANIC: Refusal = Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "handler panicked");
+}
+
+impl Refusal {
+    /// All of the above, the likely ones first.
+    pub(crate) fn own() -> impl Iterator<Item = Refusal> {
+        const OTHERS: [Refusal; 15] = [
+            Refusal::TOO_MANY_REQUESTS,
+            Refusal::THROTTLED,
+            Refusal::OVERLOADED,
+            Refusal::NO_SEAT,
+            Refusal::TOO_MANY_CONNECTIONS,
+            Refusal::NO_DESCRIPTOR,
+            Refusal::NO_MEMORY,
+            Refusal::MEMORY_SHORT,
+            Refusal::DRAINING,
+            Refusal::PATH_TOO_LONG,
+            Refusal::PATH,
+            Refusal::OTHER_HOST,
+            Refusal::OTHER_SERVER_NAME,
+            Refusal::OTHER_METHOD,
+            Refusal::PANIC,
+        ];
+        OTHERS.into_iter().chain(Refusal::READING.iter().copied())
+    }
 }
 
 /// Why a connection ended, for the log and the counters.

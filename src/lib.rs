@@ -27,7 +27,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 6 | `cli`: flags, banner, log, signals |
+//! | 6 | `cli`: options, commands, banner, log, signals |
 //! | 5 | [`server`]: listening, admission, the life of a connection, the end |
 //! | 4 | [`net`]: listeners and streams |
 //! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
@@ -38,8 +38,10 @@
 //! # Features
 //!
 //! - `cli` (default): the program `selvedge`.
+//! - `files`: directories, with ranges, preconditions, listings and compression.
 //! - `json`: JSON responses, and the built-in application.
 //! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
+//! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!
 //! Without default features, what remains is the library, with less than twenty dependencies.
@@ -81,13 +83,15 @@ pub use config::Config;
 pub use error::{CloseReason, Error, Refusal};
 #[cfg(all(feature = "auth", not(loom)))]
 pub use guard::{Csrf, auth::BasicAuth, auth::BearerAuth, auth::TokenStore, session::Sessions};
+#[cfg(all(feature = "files", not(loom)))]
+pub use service::Files;
 #[cfg(all(feature = "json", not(loom)))]
 pub use service::{JsonError, check_json};
 #[cfg(not(loom))]
 pub use {
     config::{AddressSource, Network},
     guard::{ClientIdentity, Exchange, Guard, RateLimit, SecurityHeaders, Throttle, Validate},
-    message::{Body, ClientKey, IntoResponse, Request, RequestId, Response, Transport, Upgraded},
+    message::{Body, ClientKey, IntoResponse, Part, Request, RequestId, Response, Transport, Upgraded},
     message::{ClientCertificate, TlsInfo},
     net::Stream,
     server::{DrainReport, Server},
@@ -99,7 +103,7 @@ pub use net::{CertificateFiles, Profile, Tls, TlsSettings};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
-/// The README's example is compiled with the other ones.
-#[cfg(all(doctest, not(loom)))]
+/// The README's examples are compiled with the other ones.
+#[cfg(all(doctest, feature = "files", not(loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

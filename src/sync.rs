@@ -13,11 +13,9 @@ pub use product::*;
 mod product {
     pub use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
     pub use parking_lot::{Mutex, MutexGuard};
-    pub use std::sync::Arc;
-    pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-    #[cfg(feature = "cli")]
-    pub use std::thread::current;
-    pub use std::thread::{Builder, sleep};
+    pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    pub use std::sync::{Arc, OnceLock, Weak};
+    pub use std::thread::{Builder, Thread, current, sleep};
     use std::time::Instant;
 
     /// A condition variable whose wait takes an optional deadline.
@@ -59,8 +57,8 @@ mod product {
 /// the rest.
 #[cfg(loom)]
 mod model {
-    pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-    pub use loom::thread::Builder;
+    pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+    pub use loom::thread::{Builder, Thread, current};
     use std::collections::VecDeque;
     use std::ops::{Deref, DerefMut};
     // Loom's own cannot be the type of `self`; what is modelled here is the order of accesses, not of frees.

@@ -129,6 +129,11 @@ impl Script {
                 let lead = get("/");
                 Self { first: lead.len(), lead, ..quiet }
             }
+            Scenario::Handshake => {
+                let lead = half_a_client_hello();
+                let first = if number.is_multiple_of(2) { lead.len() } else { 1 };
+                Self { first, lead, tail: b"Z".into(), step: 1, ..quiet }
+            }
             Scenario::Tls => {
                 let lead = half_a_client_hello();
                 Self { first: lead.len(), lead, ..quiet }

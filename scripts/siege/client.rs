@@ -5,13 +5,25 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::tls::Wire;
+
 /// A request not answered in this time has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How TLS is spoken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// With a full handshake on each connection.
+    Full,
+    /// Going on where another connection has ended.
+    Resumed,
+}
+
 pub struct Client {
     addr: SocketAddr,
+    tls: Option<Tls>,
     request: Vec<u8>,
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     buffer: Vec<u8>,
 }
 
@@ -51,9 +63,9 @@ impl fmt::Display for Failure {
 }
 
 impl Client {
-    pub fn new(addr: SocketAddr, path: &str) -> Self {
+    pub fn new(addr: SocketAddr, path: &str, tls: Option<Tls>) -> Self {
         let request = request("GET", path, addr, "").into_bytes();
-        Self { addr, request, stream: None, buffer: vec![0; 16 * 1024] }
+        Self { addr, tls, request, stream: None, buffer: vec![0; 16 * 1024] }
     }
 
     /// One request and its whole answer. A kept connection that the server had closed meanwhile is replaced once.
@@ -70,16 +82,29 @@ impl Client {
         self.get_fresh(deadline)
     }
 
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Closes the connection; the next request opens another.
+    pub fn hang_up(&mut self) {
+        self.stream = None;
+    }
+
     fn get_fresh(&mut self, deadline: Instant) -> Result<Answer, Failure> {
         let stream = TcpStream::connect_timeout(&self.addr, left(deadline)?).map_err(|_| Failure::Connect)?;
         stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
         stream.set_read_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
         stream.set_write_timeout(Some(TIMEOUT)).map_err(|_| Failure::Connect)?;
-        self.exchange(stream, deadline)
+        let wire = match self.tls {
+            Some(tls) => Wire::tls(stream, tls == Tls::Resumed).map_err(|_| Failure::Connect)?,
+            None => Wire::Plain(stream),
+        };
+        self.exchange(wire, deadline)
     }
 
     /// Keeps the connection for the next request if the answer allows it.
-    fn exchange(&mut self, mut stream: TcpStream, deadline: Instant) -> Result<Answer, Failure> {
+    fn exchange(&mut self, mut stream: Wire, deadline: Instant) -> Result<Answer, Failure> {
         // An answer may be waiting even where the request could not be sent: a refusal, followed by a close.
         let sent = stream.write_all(&self.request);
         let mut filled = 0;

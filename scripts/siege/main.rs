@@ -17,6 +17,7 @@ mod options;
 mod overload;
 mod paced;
 mod target;
+mod tls;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -26,7 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attack::Army;
-use client::Client;
+use client::{Client, Tls};
 use options::{Command, Options, Scenario};
 use paced::Paced;
 use target::{Peak, Target};
@@ -40,7 +41,10 @@ fn main() -> ExitCode {
             print!("{}", options::USAGE);
             return ExitCode::SUCCESS;
         }
-        Ok(Command::Hold { target, clients, time }) => hold(target, clients, time).map(|()| true),
+        Ok(Command::Hold { target, tls, clients, time }) => hold(target, tls, clients, time).map(|()| true),
+        Ok(Command::Handshakes { target, tls, clients, time }) => {
+            handshakes(target, tls, clients, time).map(|()| true)
+        }
         Ok(Command::Siege(options)) => siege(&options),
         Err(message) => {
             eprintln!("siege: {message}\nsiege: see --help");
@@ -105,7 +109,7 @@ impl Row {
 fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
     eprintln!("siege: {scenario} …");
     let mut target = Target::start(options, scenario)?;
-    let legitimate = Paced::start(target.addr, options.rate);
+    let legitimate = Paced::start(target.addr, options.rate, scenario.tls());
     thread::sleep(WARM_UP);
 
     let army = Army::start(scenario, target.addr, target.largest_page(options), options);
@@ -144,15 +148,40 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
 }
 
 /// Opens keep-alive connections with one request each, says so, and holds them: for weighing an idle connection.
-fn hold(target: SocketAddr, clients: usize, time: Duration) -> io::Result<()> {
+fn hold(target: SocketAddr, tls: Option<Tls>, clients: usize, time: Duration) -> io::Result<()> {
     let mut held = Vec::with_capacity(clients);
     for number in 0..clients {
-        let mut client = Client::new(target, "/");
+        let mut client = Client::new(target, "/", tls);
         client.get().map_err(|failure| io::Error::other(format!("connection {number}: {failure}")))?;
         held.push(client);
     }
     println!("holding {clients}");
     io::stdout().flush()?;
     thread::sleep(time);
+    Ok(())
+}
+
+/// Opens connections for one request each, `clients` at once, and says how many there were in a second.
+fn handshakes(target: SocketAddr, tls: Tls, clients: usize, time: Duration) -> io::Result<()> {
+    let until = Instant::now() + time;
+    let threads: Vec<_> = (0..clients)
+        .map(|_| {
+            paced::spawn_small(move || {
+                let mut client = Client::new(target, "/", Some(tls));
+                let mut count = 0_u32;
+                while Instant::now() < until {
+                    client.get().map_err(|failure| io::Error::other(failure.to_string()))?;
+                    client.hang_up();
+                    count += 1;
+                }
+                Ok::<u32, io::Error>(count)
+            })
+        })
+        .collect();
+    let mut all = 0;
+    for thread in threads {
+        all += thread.join().expect("a client does not panic")?;
+    }
+    println!("{:.0} handshakes a second", f64::from(all) / time.as_secs_f64());
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The command line, parsed by hand: this program has no dependencies.
+//! The command line, parsed by hand: of all libraries this program needs one for TLS.
 
+use crate::client::Tls;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 pub const USAGE: &str = "\
 usage: siege [OPTIONS] [SCENARIO…]
-       siege hold --target HOST:PORT [--clients N] [--seconds N]
+       siege hold --target HOST:PORT [--tls] [--clients N] [--seconds N]
+       siege handshakes --target HOST:PORT [--resume] [--clients N] [--seconds N]
 
 Besieges a server on this machine and measures what legitimate clients notice.
 
@@ -20,7 +22,9 @@ scenarios (all of them when none is named):
   mute        connects and sends nothing
   idle        one good request, then silence
   flood       connects and closes, --clients times a second
-  tls         half a TLS ClientHello
+  tls         half a TLS ClientHello, where plain HTTP is spoken
+  handshake   half a ClientHello, or one a byte each half second, where TLS is spoken; legitimate clients speak it
+              too, and open a new connection for every tenth request
   overload    ten times the requests the server can handle, see below
 
   --server PATH        the server to start [../selvedge from this program]
@@ -30,6 +34,8 @@ scenarios (all of them when none is named):
   --seconds N          measured time of each scenario, 1 to 120 [15]
   --clients N          attackers, 1 to 4000 [2000]
   --rate N             legitimate requests a second, 50 to 20000 [500]
+  --tls                hold: speak TLS
+  --resume             handshakes: resume sessions
   --burst              attackers act all at once each half second instead of spread over it
   --min-ok PERCENT     a scenario fails below this share of good answers [99.99]
   --max-p99 MS         a scenario fails above this latency [5]
@@ -38,13 +44,15 @@ scenarios (all of them when none is named):
 
 overload: 1000 keep-alive connections ask for /long-running?ms=200 five times a second each, of a server that
 handles 100 requests at once. `hold` opens keep-alive connections with one request each and holds them.
+`handshakes` opens connections with a TLS handshake and one request each, over and over, and counts them.
 ";
 
 /// What the command line asks for.
 pub enum Command {
     Help,
     Siege(Options),
-    Hold { target: SocketAddr, clients: usize, time: Duration },
+    Handshakes { target: SocketAddr, tls: Tls, clients: usize, time: Duration },
+    Hold { target: SocketAddr, tls: Option<Tls>, clients: usize, time: Duration },
 }
 
 pub struct Options {
@@ -78,11 +86,12 @@ pub enum Scenario {
     Idle,
     Flood,
     Tls,
+    Handshake,
     Overload,
 }
 
 impl Scenario {
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::Calm, "calm"),
         (Self::SlowHead, "slow-head"),
         (Self::SlowBody, "slow-body"),
@@ -91,8 +100,16 @@ impl Scenario {
         (Self::Idle, "idle"),
         (Self::Flood, "flood"),
         (Self::Tls, "tls"),
+        (Self::Handshake, "handshake"),
         (Self::Overload, "overload"),
     ];
+}
+
+impl Scenario {
+    /// How legitimate clients speak TLS, if they do.
+    pub fn tls(self) -> Option<Tls> {
+        (self == Self::Handshake).then_some(Tls::Full)
+    }
 }
 
 impl fmt::Display for Scenario {
@@ -116,7 +133,7 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
         burst: false,
         limits: Limits { ok_percent: 99.99, p99_ms: 5.0, goodput_percent: 95.0, refusal_p99_ms: 5.0 },
     };
-    let mut hold = false;
+    let (mut hold, mut handshakes, mut tls) = (false, false, None);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
@@ -134,15 +151,23 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
             "--min-goodput" => options.limits.goodput_percent = number(&arg, &value()?, 0.0, 100.0)?,
             "--max-refusal-p99" => options.limits.refusal_p99_ms = number(&arg, &value()?, 0.0, 10_000.0)?,
             "hold" => hold = true,
+            "handshakes" => handshakes = true,
+            "--tls" => tls = Some(Tls::Full),
+            "--resume" => tls = Some(Tls::Resumed),
             name => match Scenario::NAMES.iter().find(|(_, known)| *known == name) {
                 Some((scenario, _)) => options.scenarios.push(*scenario),
                 None => return Err(format!("unknown option or scenario `{name}`")),
             },
         }
     }
+    if handshakes {
+        let target = options.target.ok_or("handshakes needs --target")?;
+        let tls = tls.unwrap_or(Tls::Full);
+        return Ok(Command::Handshakes { target, tls, clients: options.clients, time: options.time });
+    }
     if hold {
         let target = options.target.ok_or("hold needs --target")?;
-        return Ok(Command::Hold { target, clients: options.clients, time: options.time });
+        return Ok(Command::Hold { target, tls, clients: options.clients, time: options.time });
     }
     if options.scenarios.is_empty() {
         options.scenarios = Scenario::NAMES.iter().map(|(scenario, _)| *scenario).collect();

@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> io::Result<Row> {
 /// One client. It can have but one request on its way; what fell due meanwhile is sent right after, so that the
 /// offer keeps its height.
 fn press(addr: SocketAddr, first: Instant, from: Instant, until: Instant) -> Tally {
-    let mut client = Client::new(addr, PATH);
+    let mut client = Client::new(addr, PATH, None);
     let mut tally = Tally::default();
     let mut due = first;
     while due < until && Instant::now() < until {

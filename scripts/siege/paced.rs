@@ -6,11 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Failure, TIMEOUT};
+use crate::client::{Client, Failure, TIMEOUT, Tls};
 use crate::figures;
 
 /// Keep-alive connections, one thread each.
 const CONNECTIONS: u32 = 50;
+
+/// Over TLS every so many requests a client opens a new connection: a handshake is a part of what clients notice.
+const FRESH_EVERY: usize = 10;
 
 /// Enough for a client that keeps its buffer on the heap.
 pub const STACK: usize = 128 * 1024;
@@ -45,7 +48,8 @@ pub struct Seen {
 
 impl Paced {
     /// Starts asking for `/`, `rate` times a second in all, the connections evenly out of step.
-    pub fn start(addr: SocketAddr, rate: u32) -> Self {
+    /// Over TLS, some of them on fresh connections.
+    pub fn start(addr: SocketAddr, rate: u32, tls: Option<Tls>) -> Self {
         let period = Duration::from_secs(1) * CONNECTIONS / rate;
         let start = Instant::now() + Duration::from_millis(50);
         let window = Arc::new(OnceLock::new());
@@ -53,7 +57,9 @@ impl Paced {
             .map(|number| {
                 let window = Arc::clone(&window);
                 let first = start + period * number / CONNECTIONS;
-                spawn_small(move || ask_steadily(addr, first, period, &window))
+                spawn_small(move || {
+                    ask_steadily(Client::new(addr, "/", tls), number as usize, (first, period), &window)
+                })
             })
             .collect();
         Self { window, threads }
@@ -102,13 +108,12 @@ impl Seen {
 
 /// One client. Late requests are sent at once, never skipped: the schedule does not wait for the server.
 fn ask_steadily(
-    addr: SocketAddr,
-    first: Instant,
-    period: Duration,
+    mut client: Client,
+    number: usize,
+    (first, period): (Instant, Duration),
     window: &OnceLock<Window>,
 ) -> Vec<Sample> {
-    let mut client = Client::new(addr, "/");
-    let mut samples = Vec::new();
+    let mut samples: Vec<Sample> = Vec::new();
     let mut due = first;
     loop {
         let until = window.get().map(|window| window.until);
@@ -125,6 +130,9 @@ fn ask_steadily(
                 Err(failure) => Err(failure),
             }
         };
+        if client.speaks_tls() && (samples.len() + number).is_multiple_of(FRESH_EVERY) {
+            client.hang_up();
+        }
         samples.push(Sample { due, latency: due.elapsed(), outcome });
         due += period;
     }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
+use crate::client::{Client, Tls};
 use crate::options::{Options, Scenario};
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ impl Target {
     pub fn start(options: &Options, scenario: Scenario) -> io::Result<Self> {
         if let Some(addr) = options.target {
             let target = Self { addr, pid: options.pid, child: None, scratch: None };
-            return target.wait_until_it_answers();
+            return target.wait_until_it_answers(scenario.tls());
         }
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -51,12 +51,16 @@ impl Target {
         let mut command = Command::new(if wants_large_page { &large_page } else { &options.server });
         command.arg("--bind").arg(addr.to_string());
         command.args(["--rate-limit", "off", "--max-connections-per-client", "off"]);
+        let tls = scenario.tls();
+        if tls.is_some() {
+            command.arg("--tls-self-signed");
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(scratch.log())?);
         let child = command
             .spawn()
             .map_err(|error| io::Error::other(format!("{}: {error}", options.server.display())))?;
         let target = Self { addr, pid: Some(child.id()), child: Some(child), scratch: Some(scratch) };
-        target.wait_until_it_answers()
+        target.wait_until_it_answers(tls)
     }
 
     /// The page that slow readers ask for.
@@ -96,10 +100,10 @@ impl Target {
         }
     }
 
-    fn wait_until_it_answers(mut self) -> io::Result<Self> {
+    fn wait_until_it_answers(mut self, tls: Option<Tls>) -> io::Result<Self> {
         let patience = Instant::now() + START_TIMEOUT;
         while Instant::now() < patience {
-            if Client::new(self.addr, "/").get().is_ok_and(|answer| answer.status == 200) {
+            if Client::new(self.addr, "/", tls).get().is_ok_and(|answer| answer.status == 200) {
                 return Ok(self);
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());

@@ -1,9 +1,9 @@
 //! Who may log in to the built-in application, and the command that makes a line of the file in which that stands.
 
-use super::Failure;
+use super::{Failure, check};
 use crate::clock::Clock;
 use crate::guard::auth::{Accounts, Login, Secret, hash_password};
-use crate::guard::session::Sessions;
+use log::warn;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -16,25 +16,22 @@ const DEMO_PASSWORD: usize = 22;
 /// Bytes of a password that is read from standard input.
 const MAX_PASSWORD: u64 = 1024;
 
-/// The accounts of a file; without one, a user whose password is made up and told in the line that comes with it.
-pub(super) fn login(users: Option<&Path>) -> Result<(Login, Option<String>), Failure> {
-    let clock = Clock::system();
-    if let Some(path) = users {
-        let accounts = Accounts::load(path).map_err(|error| Failure::start(format!("--users: {error}")))?;
-        return Ok((Login::new(accounts, clock), None));
+/// The accounts of a file.
+pub(super) fn login(path: &Path) -> Result<Login, Failure> {
+    let accounts = Accounts::load(path).map_err(|error| Failure::start(format!("--users: {error}")))?;
+    if let Some(warning) = check::readable_by_others(path) {
+        warn!("--users: {warning}");
     }
-    let secret = Secret::generate()?;
-    let password = secret.as_str().get(..DEMO_PASSWORD).unwrap_or(secret.as_str());
-    let login = Login::new(Accounts::one_secret(DEMO, password.as_bytes())?, clock);
-    Ok((
-        login,
-        Some(format!("  user {DEMO}, for this run with the password {password}; others: --users FILE")),
-    ))
+    Ok(Login::new(accounts, Clock::system()))
 }
 
-pub(super) fn sessions(insecure_cookies: bool) -> Sessions {
-    let sessions = Sessions::new(Clock::system());
-    if insecure_cookies { sessions.with_insecure_cookies() } else { sessions }
+/// A user whose password is made up, and told in the line that comes with it.
+pub(super) fn demo() -> Result<(Login, String), Failure> {
+    let secret = Secret::generate()?;
+    let password = secret.as_str().get(..DEMO_PASSWORD).unwrap_or(secret.as_str());
+    let login = Login::new(Accounts::one_secret(DEMO, password.as_bytes())?, Clock::system());
+    let line = format!("  user {DEMO}, for this run with the password {password}; others: --users FILE");
+    Ok((login, line))
 }
 
 /// Reads a password from standard input, up to the end of its first line, and prints its hash.

@@ -1,4 +1,4 @@
-//! Room for every connection in the limit on open files.
+//! Descriptors: room for every connection in the limit on open files, and none of ours for others.
 //!
 //! The limit most systems start with, 1024, is for programs that use `select`; the hard limit is what the system
 //! really permits, and raising the soft one up to it needs no privilege.
@@ -8,6 +8,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that are no client's: listeners, the log, files and connections the handlers open.
 const OWN: u64 = 1024;
+/// The first descriptor that is not standard input, output or error.
+const FIRST: i32 = 3;
+
+/// Keeps what was open when the program was started from the programs that it starts: sockets that were passed, and what
+/// somebody forgot to close.
+pub(super) fn keep_to_ourselves() {
+    close_fds::set_fds_cloexec(FIRST, &[]);
+}
 
 /// Raises the soft limit on open files as far as it is needed and the hard limit permits. What is still missing is
 /// said in a line.

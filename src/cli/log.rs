@@ -14,8 +14,10 @@ use crate::clock::Clock;
 use crate::monitor::{AccessLog, Journal, LogFormat, Outlet};
 use crate::record::{Utc, push_escaped, push_json};
 use crate::sync;
-use log::Level;
+use log::{Level, LevelFilter};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long the end of the program waits for its logs to be written.
@@ -33,31 +35,16 @@ impl Logs {
     /// Opens the logs. From here on every record goes to standard error, and to the end of the log file if there is one.
     /// A panic is such a record too.
     pub(super) fn start(options: &Options) -> Result<Logs, Failure> {
-        let open = |outlet, name| {
-            Journal::open(outlet, name).map_err(|error| {
-                Failure::start(match &options.log_file {
-                    Some(path) => format!(
-                        "cannot open the log file '{}': {error}; choose another with --log-file",
-                        path.display()
-                    ),
-                    None => format!("cannot start the log: {error}"),
-                })
-            })
+        let open = |outlet: Outlet, name| {
+            Journal::open(outlet.clone(), name).map_err(|error| log_failed(&outlet, &error))
         };
         let mut journals = vec![open(Outlet::Stderr, "standard error")?];
         if let Some(path) = &options.log_file {
             journals.push(open(Outlet::File(path.clone()), "the log file")?);
         }
         let access = options.access_log.clone().map(|outlet| {
-            AccessLog::open(outlet.clone(), options.log_format).map_err(|error| {
-                let name = match &outlet {
-                    Outlet::File(path) => path.display().to_string(),
-                    _ => "-".to_owned(),
-                };
-                Failure::start(format!(
-                    "cannot open the access log '{name}': {error}; choose another with --access-log"
-                ))
-            })
+            let opened = AccessLog::open(outlet.clone(), options.log_format);
+            opened.map_err(|error| access_log_failed(&outlet, &error))
         });
         let logs = Logs { journals, access: access.transpose()? };
         start(options.log_level, options.log_format, logs.journals.clone())?;
@@ -82,6 +69,11 @@ impl Logs {
         }
     }
 
+    /// The operator's log.
+    pub(super) fn journals(&self) -> &[Journal] {
+        &self.journals
+    }
+
     fn all(&self) -> impl Iterator<Item = &Journal> {
         self.journals.iter().chain(self.access.iter().map(AccessLog::journal))
     }
@@ -94,11 +86,42 @@ impl Logs {
     }
 }
 
+/// Whether the files can be opened. That they cannot should be said before anything is done that others notice, and a
+/// [`Journal`] begins with a thread.
+pub(super) fn can_open(options: &Options) -> Result<(), Failure> {
+    let open = |path: &Path| OpenOptions::new().append(true).create(true).open(path).map(drop);
+    if let Some(path) = &options.log_file {
+        open(path).map_err(|error| log_failed(&Outlet::File(path.clone()), &error))?;
+    }
+    if let Some(outlet @ Outlet::File(path)) = &options.access_log {
+        open(path).map_err(|error| access_log_failed(outlet, &error))?;
+    }
+    Ok(())
+}
+
+fn log_failed(outlet: &Outlet, error: &io::Error) -> Failure {
+    Failure::start(match outlet {
+        Outlet::File(path) => {
+            format!("cannot open the log file '{}': {error}; choose another with --log-file", path.display())
+        }
+        _ => format!("cannot start the log: {error}"),
+    })
+}
+
+fn access_log_failed(outlet: &Outlet, error: &io::Error) -> Failure {
+    let name = match outlet {
+        Outlet::File(path) => path.display().to_string(),
+        _ => "-".to_owned(),
+    };
+    Failure::start(format!("cannot open the access log '{name}': {error}; choose another with --access-log"))
+}
+
 fn start(level: Level, format: LogFormat, journals: Vec<Journal>) -> Result<(), Failure> {
     let clock = Clock::system();
     let fan = Fan { journals, format, clock: clock.clone() };
     env_logger::Builder::new()
-        .filter_level(level.to_level_filter())
+        // What is logged can change; it is kept in one place, `log`'s own.
+        .filter_level(LevelFilter::Trace)
         .target(env_logger::Target::Pipe(Box::new(fan)))
         .format(move |out, record| {
             let message = record.args().to_string();
@@ -106,6 +129,7 @@ fn start(level: Level, format: LogFormat, journals: Vec<Journal>) -> Result<(), 
         })
         .try_init()
         .map_err(|_| Failure::start("a log was started before"))?;
+    log::set_max_level(level.to_level_filter());
     std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     Ok(())
 }

@@ -5,37 +5,50 @@
 //! environment that cannot be followed, and 3 when connections were cut.
 
 mod accounts;
+mod admin;
 mod banner;
+mod check;
+mod colour;
 mod command;
+mod completions;
 mod descriptors;
+mod holder;
+mod listeners;
 mod log;
+mod manual;
 mod options;
+mod print_config;
+mod probe;
+mod reload;
+mod sandbox;
 #[cfg(feature = "self-signed")]
 mod self_signed;
+mod serving;
 mod signals;
+mod site;
+mod supervisor;
 #[cfg(feature = "tls-rustls")]
 mod tls;
 #[cfg(not(feature = "tls-rustls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod top;
 mod verbs;
 
 use self::command::Call;
+use self::listeners::Listeners;
 use self::log::Logs;
-use self::options::Options;
+use self::options::{Environment, Options};
+use self::reload::Reload;
+use self::sandbox::Grants;
+use self::serving::Serving;
+use self::signals::Wish;
+use self::supervisor::Supervisor;
 use self::verbs::Run;
-use crate::clock::Clock;
-use crate::config::Config;
 use crate::error::Error;
-use crate::guard::Csrf;
-use crate::monitor::{AlertCommand, Monitor};
-use crate::net::Tls;
+use crate::monitor::AlertCommand;
 use crate::record::Escaped;
-use crate::server::{Builder, Server};
-use crate::service::{HttpsOnly, Router, article, with_accounts};
-use crate::sync::Arc;
 use ::log::{info, warn};
-use http::header::STRICT_TRANSPORT_SECURITY;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -47,24 +60,22 @@ const USAGE: u8 = 2;
 /// Connections were cut: the drain deadline came first, or a second signal did.
 const CUT: u8 = 3;
 
-/// The program: serves until a signal ends it, and says on standard error what went wrong, in one line.
+/// The program: serves until a signal ends it, and says on standard error what went wrong, in a line each.
 pub fn run() -> ExitCode {
     serve().unwrap_or_else(|failure| {
-        say(format_args!("selvedge: {}", Escaped(&failure.message)));
+        failure.messages.iter().for_each(|message| say(format_args!("selvedge: {}", Escaped(message))));
         ExitCode::from(failure.code)
     })
 }
 
 fn serve() -> Result<ExitCode, Failure> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| options::is_ours(name))
-        .collect();
-    let options = match command::parse(std::env::args_os())? {
-        Call::Serve(flags) => Options::load(&flags, &environment)?,
+    let environment = Environment::new(std::env::vars_os());
+    let flags = match command::parse(std::env::args_os())? {
+        Call::Serve(flags) => flags,
         Call::Print(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            return Ok(ExitCode::SUCCESS);
+            let text =
+                if colour::is_wanted(&io::stdout()) { text.ansi().to_string() } else { text.to_string() };
+            return print(&text);
         }
         Call::Run(verb, flags, own) => {
             return match verb.run {
@@ -73,55 +84,91 @@ fn serve() -> Result<ExitCode, Failure> {
             };
         }
     };
+    let options = Options::load(&flags, &environment)?;
+    let reload = Reload::new(flags, environment, options.clone());
+    let outside = Outside::of(&options)?;
+    // From here on there are other threads, and all of them are in it.
+    let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
-    let ended = serve_logged(options, &logs);
+    let ended = serve_logged(&options, reload, outside, &sandbox.report, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
     ended
 }
 
-fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
-    let secured = tls::load(&options)?;
-    let mut headers = options.security_headers();
-    if secured.provisional {
-        // A browser that was told to insist on HTTPS gives nobody the choice to trust the certificate all the same.
-        headers = headers.without(&STRICT_TRANSPORT_SECURITY);
+/// What has to be there before the sandbox.
+struct Outside {
+    supervisor: Result<Supervisor, String>,
+    listeners: Listeners,
+    alert_command: Option<AlertCommand>,
+}
+
+impl Outside {
+    fn of(options: &Options) -> Result<Self, Failure> {
+        // A slip in the name of a command is not to be taken for a port that is in use.
+        options.path.as_deref().map_or(Ok(()), site::exists)?;
+        log::can_open(options)?;
+        descriptors::keep_to_ourselves();
+        let supervisor = Supervisor::from_environment();
+        let listeners = Listeners::open(options)?;
+        let alert_command = options.alert_command.clone().map(AlertCommand::new);
+        let alert_command = alert_command.transpose().map_err(Error::Threads)?;
+        Ok(Outside { supervisor, listeners, alert_command })
     }
-    let redirect = options.redirect_http.clone();
-    let config = options.config;
+}
+
+fn serve_logged(
+    options: &Options,
+    mut reload: Reload,
+    outside: Outside,
+    sandbox: &str,
+    logs: &Logs,
+) -> Result<ExitCode, Failure> {
+    let Outside { supervisor, mut listeners, alert_command } = outside;
+    let config = &options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));
     }
 
-    let alert_command = options.alert_command.map(AlertCommand::new).transpose().map_err(Error::Threads)?;
+    let supervisor = supervisor.unwrap_or_else(|problem| {
+        warn!("{problem}");
+        Supervisor::default()
+    });
+    if let Some(left) = listeners::unused(options) {
+        warn!("{left}");
+    }
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen(logs.clone(), alert_command.clone())?;
-    let shortage = descriptors::raise(&config);
-    let (login, demo) = accounts::login(options.users.as_deref())?;
-    let sessions = accounts::sessions(options.insecure_cookies);
-    let application =
-        |monitor: &Monitor| with_accounts(article::application(monitor), Arc::new(login), &sessions);
-    let mut builder = Server::builder()
-        .security_headers(headers)
-        .guard(sessions.clone())
-        .guard(Csrf::new(sessions.clone()));
-    if let Some(log) = logs.access.clone() {
-        builder = builder.access_log(log);
+    let shortage = descriptors::raise(config);
+    let admin = listeners.admin.take();
+    let (serving, lines) = Serving::start(options, listeners, logs, alert_command.as_ref())?;
+    // Dropped after the last answer: how a shutdown goes on can be watched.
+    let admin = admin::start(&serving.server, options, admin, logs)?;
+    signals.tell_threads_of(&serving.server);
+    logs.say(&banner::text(options, serving.server.addresses(), shortage));
+    for address in admin.iter().flat_map(crate::server::Server::addresses) {
+        logs.say(&banner::admin(address));
     }
-    if let Some(command) = alert_command.clone() {
-        builder = builder.alert_sink(command);
-    }
-    let server = start(config.clone(), builder, secured.tls.as_ref(), redirect, application)?;
-    let listening: Vec<_> = server.addresses().iter().map(|at| (at.to_string(), at.is_local())).collect();
-    logs.say(&banner::text(&config, &listening, shortage));
     // Not into the log: that is kept.
-    for line in [secured.line, demo].into_iter().flatten() {
+    for line in lines {
         logs.say(&line);
     }
 
-    let reason = signals.wait();
-    info!("{reason}: finishing requests for at most {}", banner::value(&config, "drain-timeout"));
-    let report = server.shutdown(config.drain_timeout);
+    info!("sandbox: {sandbox}");
+    supervisor.watch(serving.server.monitor().clone()).map_err(Error::Threads)?;
+    let status = banner::status(serving.server.addresses());
+    supervisor.ready(&status);
+    let reason = loop {
+        match signals.wait() {
+            Wish::Reload => supervisor.reloading(&status, || reload.again(&serving)),
+            Wish::End(reason) => break reason,
+        }
+    };
+    let patience = reload.current().config.drain_timeout;
+    let what = format!("{reason}: finishing requests for at most {patience:?}");
+    supervisor.stopping(&what, patience);
+    info!("{what}");
+    let report = serving.server.shutdown(patience);
     info!("{report}");
     if let Some(command) = alert_command {
         command.end();
@@ -129,43 +176,24 @@ fn serve_logged(options: Options, logs: &Logs) -> Result<ExitCode, Failure> {
     Ok(if report.cut.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
-/// The built-in application behind the limits of `config`.
-fn start(
-    config: Config,
-    mut builder: Builder,
-    tls: Option<&Tls>,
-    redirect: Option<String>,
-    application: impl FnOnce(&Monitor) -> Router,
-) -> Result<Server, Error> {
-    let monitor = Monitor::new(Clock::system());
-    let application = application(&monitor);
-    let mut port = None;
-    for address in &config.bind {
-        let listener = tls::listen(address, tls)?;
-        port = port.or(listener.address().tcp().map(|address| address.port()));
-        builder = builder.listener(listener);
-    }
-    builder = builder.monitor(monitor).config(config);
-    match redirect {
-        Some(address) => builder.bind(&address)?.serve(HttpsOnly::new(port.unwrap_or(443), application)),
-        None => builder.serve(application),
-    }
-}
-
-/// Why the program ends before it has served: one line for the operator, and the exit code.
+/// Why the program ends before it has served: lines for the operator, and the exit code.
 #[derive(Debug)]
 struct Failure {
     code: u8,
-    message: String,
+    messages: Vec<String>,
 }
 
 impl Failure {
     fn start(message: impl Into<String>) -> Self {
-        Failure { code: START, message: message.into() }
+        Failure::start_all(vec![message.into()])
+    }
+
+    fn start_all(messages: Vec<String>) -> Self {
+        Failure { code: START, messages }
     }
 
     fn usage(message: impl Into<String>) -> Self {
-        Failure { code: USAGE, message: message.into() }
+        Failure { code: USAGE, messages: vec![message.into()] }
     }
 }
 
@@ -173,8 +201,23 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Address { .. } | Error::Setting { .. } => Failure::usage(error.to_string()),
+            Error::Bind { ref address, ref source } if source.kind() == io::ErrorKind::AddrInUse => {
+                let holder = holder::of(address).map(|holder| format!(" (it is {holder})"));
+                Failure::start(format!("{error}{}", holder.unwrap_or_default()))
+            }
             _ => Failure::start(error.to_string()),
         }
+    }
+}
+
+/// Writes a text to standard output. Whoever reads may stop when he has read enough.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::start(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) struct Made {
 pub(super) fn make(bind: &[String]) -> Result<Made, rcgen::Error> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
     names.push(rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase());
-    for address in bind.iter().filter(|address| !address.starts_with("unix:")) {
+    let is_host = |address: &&String| !["unix:", "fd:"].iter().any(|kind| address.starts_with(kind));
+    for address in bind.iter().filter(is_host) {
         let host = address.rsplit_once(':').map_or(&**address, |(host, _)| host);
         names.push(host.trim_matches(['[', ']']).to_ascii_lowercase());
     }

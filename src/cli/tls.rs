@@ -2,7 +2,6 @@
 
 use super::Failure;
 use super::options::Options;
-use crate::error::Error;
 use crate::net::{CertificateFiles, Listener, Profile, Tls, TlsSettings};
 
 /// TLS as the options want it, and what is to be said about it at the start.
@@ -16,6 +15,20 @@ pub(super) struct Secured {
     pub(super) provisional: bool,
 }
 
+impl Secured {
+    /// Takes other certificates, or reads the same ones again. Whether there is TLS at all was decided at the start.
+    pub(super) fn replace(&self, settings: Option<TlsSettings>) -> Result<(), Failure> {
+        match (&self.tls, settings) {
+            (Some(tls), Some(settings)) if !self.provisional => Ok(tls.replace(settings)?),
+            (None, Some(_)) => Err(Failure::start("TLS cannot begin while the server runs; restart it")),
+            (Some(_), None) if !self.provisional => {
+                Err(Failure::start("TLS cannot end while the server runs; restart it"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Reads the certificates, or makes one up.
 pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
     if let Some(settings) = settings(options)? {
@@ -24,21 +37,28 @@ pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
     if options.tls_self_signed { self_signed(options) } else { Ok(Secured::default()) }
 }
 
-/// Listens on an address, with TLS if there is any.
-pub(super) fn listen(address: &str, tls: Option<&Tls>) -> Result<Listener, Error> {
-    let listener = Listener::bind(address)?;
-    Ok(match tls {
+/// The listener, with TLS if there is any.
+pub(super) fn over(listener: Listener, tls: Option<&Tls>) -> Listener {
+    match tls {
         Some(tls) => listener.with_tls(tls),
         None => listener,
-    })
+    }
 }
 
 /// What to load; none without certificates.
 pub(super) fn settings(options: &Options) -> Result<Option<TlsSettings>, Failure> {
-    let Options { tls_cert, tls_key, tls_client_ca, tls_modern, tls_self_signed, redirect_http, .. } =
-        options;
+    let Options {
+        tls_cert,
+        tls_key,
+        tls_certificates,
+        tls_client_ca,
+        tls_modern,
+        tls_self_signed,
+        redirect_http,
+        ..
+    } = options;
     let usage = |problem: &str| Err(Failure::usage(problem));
-    let certificates = match (tls_cert, tls_key) {
+    let mut certificates = match (tls_cert, tls_key) {
         (Some(certificate), Some(key)) => {
             vec![CertificateFiles { certificate: certificate.clone(), key: key.clone() }]
         }
@@ -46,6 +66,8 @@ pub(super) fn settings(options: &Options) -> Result<Option<TlsSettings>, Failure
         (None, Some(_)) => return usage("--tls-key without --tls-cert; give both"),
         (None, None) => Vec::new(),
     };
+    let more = tls_certificates.iter().cloned();
+    certificates.extend(more.map(|(certificate, key)| CertificateFiles { certificate, key }));
     let encrypts = *tls_self_signed || !certificates.is_empty();
     if *tls_self_signed && !certificates.is_empty() {
         return usage("--tls-self-signed with --tls-cert; give one of them");

@@ -90,7 +90,7 @@ settings! {
         "max-queued", max_queued: count(0, 65_536), "Requests that wait for one of these to end; past it 503";
         "queue-wait", queue_wait: time(1, MINUTE), "How long a request waits to be handled before 503";
         "rate-limit", rate_limit: per_time(100_000, SECOND, 24 * HOUR).or_off(),
-            "Requests of one client in any such time; past it 429";
+            "Requests of a client per TIME; past it 429";
         "throttle", throttle: per_time(100_000, SECOND, 24 * HOUR).or_off(),
             "Refusals past which refusals grow longer; 429";
         "max-buffered", max_buffered: bytes(KIB, 1024 * GIB), "Bodies in memory, all together; past it 503";

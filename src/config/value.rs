@@ -67,6 +67,12 @@ pub(super) const fn time(from: u64, to: u64) -> Time {
     Time { value_name: "TIME", number: Number { what, units: TIMES, from, to } }
 }
 
+/// Reads a length of time that is no limit of the server's: from a millisecond to an hour.
+#[cfg(feature = "cli")]
+pub(crate) fn read_time(text: &str) -> Result<Duration, String> {
+    time(1, HOUR).parse(text)
+}
+
 /// From one to `most`, in a time from `from` to `to`.
 pub(super) const fn per_time(most: u64, from: u64, to: u64) -> PerTime {
     PerTime { count: count(1, most).number, span: time(from, to).number }

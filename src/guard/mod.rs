@@ -5,6 +5,7 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+mod census;
 mod client;
 #[cfg(feature = "auth")]
 mod csrf;
@@ -15,6 +16,7 @@ pub mod session;
 mod throttle;
 mod validate;
 
+pub use census::{Barred, Census};
 pub use client::ClientIdentity;
 #[cfg(feature = "auth")]
 pub use csrf::Csrf;
@@ -27,6 +29,7 @@ use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Request, Response};
 use crate::service::Plan;
+use crate::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Filters requests and seals responses. Called by many threads at once.
@@ -74,6 +77,34 @@ pub trait Guard: Send + Sync + 'static {
     /// Throws away what is held for nobody any more. Called from time to time when memory is short.
     fn sweep(&self, now: Tick) {
         let _ = now;
+    }
+
+    /// Adds what this guard knows about clients to what the others do. Called about once a second while somebody watches.
+    fn report(&self, now: Tick, census: &mut Census) {
+        let _ = (now, census);
+    }
+}
+
+/// Guards can be shared.
+impl<G: Guard + ?Sized> Guard for Arc<G> {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        (**self).admit(exchange)
+    }
+
+    fn may_wait(&self) -> bool {
+        (**self).may_wait()
+    }
+
+    fn seal(&self, exchange: &Exchange, response: &mut Response) {
+        (**self).seal(exchange, response);
+    }
+
+    fn sweep(&self, now: Tick) {
+        (**self).sweep(now);
+    }
+
+    fn report(&self, now: Tick, census: &mut Census) {
+        (**self).report(now, census);
     }
 }
 
@@ -148,6 +179,16 @@ impl Guards {
                 panicked();
             }
         }
+    }
+
+    pub(crate) fn census(&self, now: Tick) -> Census {
+        let mut census = Census::default();
+        for guard in &self.guards {
+            if catch_unwind(AssertUnwindSafe(|| guard.report(now, &mut census))).is_err() {
+                panicked();
+            }
+        }
+        census
     }
 
     /// Outermost last, so that the first guard has the last word.

@@ -3,7 +3,7 @@
 //! The article keeps a list of times for each address in a dictionary that is never emptied and never locked. We keep
 //! the same exact sliding window in a bounded table, each shard under its own lock.
 
-use super::{Exchange, Guard};
+use super::{Census, Exchange, Guard};
 use crate::clock::Tick;
 use crate::config::Rate;
 use crate::error::Refusal;
@@ -102,6 +102,14 @@ impl Guard for RateLimit {
 
     fn sweep(&self, now: Tick) {
         self.clients.sweep(now);
+    }
+
+    fn report(&self, now: Tick, census: &mut Census) {
+        self.clients.visit(|client, window| {
+            if let Some(free_at) = window.full_until().filter(|free_at| *free_at > now) {
+                census.rate_limited.add(*client, free_at.since(now));
+            }
+        });
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {

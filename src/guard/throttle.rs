@@ -4,7 +4,7 @@
 //! server has only to ask for that often enough. Nobody sleeps here. A client that has been refused too often is refused
 //! without further ado for a while, each while twice as long as the one before, and is told how long.
 
-use super::{Exchange, Guard};
+use super::{Census, Exchange, Guard};
 use crate::clock::Tick;
 use crate::config::Rate;
 use crate::error::Refusal;
@@ -121,6 +121,14 @@ impl Guard for Throttle {
 
     fn sweep(&self, now: Tick) {
         self.clients.sweep(now);
+    }
+
+    fn report(&self, now: Tick, census: &mut Census) {
+        self.clients.visit(|client, record| {
+            if record.refused_until > now {
+                census.throttled.add(*client, record.refused_until.since(now));
+            }
+        });
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {

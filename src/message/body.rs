@@ -30,9 +30,28 @@ pub(crate) enum Content {
         offset: u64,
         len: u64,
     },
+    Parts {
+        file: File,
+        parts: Vec<Part>,
+        len: u64,
+    },
     Reader {
         reader: Box<dyn Read + Send>,
         len: Option<u64>,
+    },
+}
+
+/// A part of a body that is made of bytes and of ranges of one file: see [`Body::parts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// These bytes.
+    Bytes(Bytes),
+    /// `len` bytes of the file, from `offset` on.
+    File {
+        /// Where in the file they begin.
+        offset: u64,
+        /// How many they are.
+        len: u64,
     },
 }
 
@@ -45,6 +64,8 @@ impl Body {
     /// The whole of a file, from its beginning; on Linux it never passes through this process's memory.
     ///
     /// A file that is cut short while it is being sent ends the connection: the client sees that the body is incomplete.
+    /// What is on its way is the file's own memory, so whoever writes into the file changes what arrives: files are to be
+    /// replaced, by renaming another one, not overwritten.
     pub fn file(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Body::file_range(file, 0, len))
@@ -53,6 +74,22 @@ impl Body {
     /// `len` bytes of a file, from `offset` on.
     pub fn file_range(file: File, offset: u64, len: u64) -> Self {
         Body(Content::File { file, offset, len })
+    }
+
+    /// Bytes and ranges of `file` in turn, as of `multipart/byteranges` (RFC 9110 §14.6). The ranges are sent as those of
+    /// [`file_range`](Body::file_range) are.
+    ///
+    /// ```
+    /// use selvedge::{Body, Part};
+    ///
+    /// let file = std::fs::File::open("Cargo.toml")?;
+    /// let parts = vec![Part::Bytes("the first line: ".into()), Part::File { offset: 0, len: 9 }];
+    /// assert_eq!(Body::parts(file, parts).len(), Some(25));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn parts(file: File, parts: Vec<Part>) -> Self {
+        let len = parts.iter().fold(0, |len: u64, part| len.saturating_add(part.len()));
+        Body(Content::Parts { file, parts, len })
     }
 
     /// Whatever `reader` gives until it ends, sent as it comes: chunked (RFC 9112 §7.1), or until the connection closes
@@ -73,7 +110,7 @@ impl Body {
             Content::Empty => Some(0),
             Content::Problem => None,
             Content::Bytes(bytes) => Some(bytes.len() as u64),
-            Content::File { len, .. } => Some(*len),
+            Content::File { len, .. } | Content::Parts { len, .. } => Some(*len),
             Content::Reader { len, .. } => *len,
         }
     }
@@ -105,6 +142,16 @@ impl Body {
     }
 }
 
+impl Part {
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Part::Bytes(bytes) => bytes.len() as u64,
+            Part::File { len, .. } => *len,
+        }
+    }
+}
+
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -112,6 +159,7 @@ impl std::fmt::Debug for Content {
             Content::Problem => f.write_str("Problem"),
             Content::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Content::File { offset, len, .. } => write!(f, "File({offset}+{len})"),
+            Content::Parts { parts, len, .. } => write!(f, "Parts({} of {len})", parts.len()),
             Content::Reader { len, .. } => write!(f, "Reader({len:?})"),
         }
     }

@@ -24,6 +24,11 @@ impl ClientKey {
     /// Whoever connects over a Unix socket.
     pub const LOCAL: ClientKey = ClientKey(u64::MAX);
 
+    /// The key that is this number.
+    pub(crate) const fn from_u64(key: u64) -> Self {
+        ClientKey(key)
+    }
+
     /// The key as a number.
     pub const fn as_u64(self) -> u64 {
         self.0

@@ -7,8 +7,8 @@ mod request;
 mod response;
 mod tls;
 
-pub use body::Body;
 pub(crate) use body::Content;
+pub use body::{Body, Part};
 pub use client::ClientKey;
 pub(crate) use request::{Incoming, Source};
 pub use request::{Request, RequestId};

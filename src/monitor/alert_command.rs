@@ -21,6 +21,9 @@ const QUEUE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
+/// What a service manager has told this process alone.
+const NOT_FOR_OTHERS: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 /// Address space for the thread's stack.
 const STACK: usize = 128 << 10;
 
@@ -147,7 +150,11 @@ impl Runner {
     }
 
     fn start(&self) -> io::Result<Child> {
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in NOT_FOR_OTHERS {
+            command.env_remove(name);
+        }
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -7,8 +7,10 @@
 
 use super::hitters::{HitKind, Hitters};
 use crate::clock::{Clock, Tick};
+use crate::message::ClientKey;
 use crate::record::{Utc, push_json};
-use crate::sync::{Arc, AtomicU64, Builder, Ordering, Receiver, Sender, bounded};
+use crate::sync::{Arc, AtomicU64, Builder, Mutex, Ordering, Receiver, Sender, bounded};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +18,8 @@ use std::time::SystemTime;
 
 /// Requests of one client with one method and one status in a minute, past which there is an alert: the article's.
 const PAST: u32 = 100;
+/// Alerts that are remembered.
+const REMEMBERED: usize = 16;
 /// Alerts that wait to be told, at most.
 const QUEUE: usize = 256;
 /// Address space for the thread's stack; sinks run on it.
@@ -72,7 +76,14 @@ pub struct Alerts {
     clock: Clock,
     /// Alerts that found the queue full. Written by who raises one, read by the thread that tells.
     dropped: Arc<AtomicU64>,
+    /// Alerts by kind, since the start.
+    raised: [AtomicU64; KINDS.len()],
+    /// The last ones, the latest last. Written by who raises one.
+    recent: Mutex<VecDeque<Alert>>,
 }
+
+/// What alerts are called in the metrics.
+const KINDS: [&str; 3] = ["frequent_requests", "memory", "certificate"];
 
 impl Alerts {
     /// Starts the thread that tells the log and `sinks`. It ends after the last alert when this is dropped.
@@ -82,7 +93,14 @@ impl Alerts {
         let count = dropped.clone();
         let tell = move || tell_all(&alerts, &sinks, &count);
         Builder::new().name("alerts".into()).stack_size(STACK).spawn(tell)?;
-        Ok(Alerts { hitters: Hitters::new(PAST), queue, clock, dropped })
+        Ok(Alerts {
+            hitters: Hitters::new(PAST),
+            queue,
+            clock,
+            dropped,
+            raised: [const { AtomicU64::new(0) }; KINDS.len()],
+            recent: Mutex::default(),
+        })
     }
 
     /// Counts a request that has been answered, and raises an alert if it is one too many. Never waits.
@@ -94,9 +112,39 @@ impl Alerts {
 
     /// Raises an alert. Never waits.
     pub fn raise(&self, alert: Alert) {
+        let number = match alert {
+            Alert::Frequent { .. } => 0,
+            Alert::Memory { .. } => 1,
+            Alert::Certificate { .. } => 2,
+        };
+        self.raised[number].fetch_add(1, Ordering::Relaxed);
+        let mut recent = self.recent.lock();
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(alert.clone());
+        drop(recent);
         if self.queue.try_send(alert).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Alerts {
+    /// The clients that asked most in the last minute, and how often: see [`Hitters::busiest`].
+    pub fn busiest(&self, most: usize, now: Tick) -> Vec<(ClientKey, u32)> {
+        self.hitters.busiest(most, now)
+    }
+
+    /// The last alerts, the latest last.
+    pub fn recent(&self) -> Vec<Alert> {
+        self.recent.lock().iter().cloned().collect()
+    }
+
+    /// How many alerts of which kind there were.
+    pub fn raised(&self) -> [(&'static str, u64); KINDS.len()] {
+        let mut numbers = self.raised.iter().map(|count| count.load(Ordering::Relaxed));
+        KINDS.map(|kind| (kind, numbers.next().unwrap_or(0)))
     }
 }
 
@@ -117,6 +165,13 @@ fn tell_all(alerts: &Receiver<Alert>, sinks: &[Box<dyn AlertSink>], dropped: &At
 }
 
 impl Alert {
+    /// When it was noticed.
+    pub fn at(&self) -> SystemTime {
+        match self {
+            Alert::Frequent { at, .. } | Alert::Memory { at, .. } | Alert::Certificate { at, .. } => *at,
+        }
+    }
+
     /// The alert as one JSON object.
     pub fn to_json(&self) -> String {
         match self {

@@ -1,21 +1,32 @@
 //! Counts of what happens, for the health page and the record.
 
+use super::handshakes::{Agreed, Handshakes};
+use super::heartbeat::Heartbeat;
+use super::incidents::{Incident, Incidents};
+use super::metrics::{Common, SeatCounts, Totals, sum};
 use super::resources::Usage;
 use crate::clock::{Clock, Tick};
-use crate::error::CloseReason;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use crate::error::{CloseReason, Refusal};
+use crate::message::ClientKey;
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// What the server counts and tells about itself. Cloned to whoever wants to read it.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     started: Tick,
+    started_at: SystemTime,
     clock: Clock,
     state: Arc<State>,
+    /// The threads that accept connections, one for each listener.
+    pub acceptor: Heartbeat,
+    /// The thread that ends what overstays.
+    pub watchdog: Heartbeat,
 }
 
-/// Plain counts and flags: each is written with one atomic operation and ordered with nothing else.
-#[derive(Debug, Default)]
+/// Plain counts and flags: each is written with one atomic operation and ordered with nothing else. What is counted for
+/// every request is not here but with its seat: see [`metrics`](super::metrics).
+#[derive(Debug)]
 struct State {
     /// Connections that have a seat. Written when one sits down or leaves.
     active: AtomicUsize,
@@ -27,14 +38,10 @@ struct State {
     accepted: AtomicU64,
     /// Written by the acceptor.
     accept_errors: AtomicU64,
-    /// Written by workers, once a request.
-    requests: AtomicU64,
-    /// Written by whoever answers with an error of the server's own.
-    refused: AtomicU64,
     /// Written by workers.
     panics: AtomicU64,
-    /// Written by workers whose seat was taken back.
-    evicted: AtomicU64,
+    /// Handlers that were found stuck. Written by the watchdog.
+    stuck: AtomicU64,
     /// TLS connections that were reset because there was no time to tell them why.
     resets: AtomicU64,
     /// Set by the thread that watches memory, read by the acceptor.
@@ -43,6 +50,14 @@ struct State {
     memory: AtomicU64,
     descriptors: AtomicU64,
     threads: AtomicU64,
+    /// The memory the process may have, written once by that thread; zero if there is no limit.
+    memory_limit: AtomicU64,
+    /// What is counted without a seat.
+    common: Arc<Common>,
+    /// Those of every server that counts here. Written when one starts.
+    servers: Mutex<Vec<Arc<SeatCounts>>>,
+    incidents: Incidents,
+    handshakes: Handshakes,
 }
 
 /// The counts at one moment.
@@ -73,12 +88,48 @@ pub struct Presence(Arc<State>);
 impl Monitor {
     /// A monitor whose uptime begins now.
     pub fn new(clock: Clock) -> Self {
-        Monitor { started: clock.now(), clock, state: Arc::default() }
+        let state = State {
+            active: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            overwhelmed: AtomicBool::new(false),
+            accepted: AtomicU64::new(0),
+            accept_errors: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
+            refusing: AtomicBool::new(false),
+            memory: AtomicU64::new(0),
+            descriptors: AtomicU64::new(0),
+            threads: AtomicU64::new(0),
+            memory_limit: AtomicU64::new(0),
+            common: Arc::new(Common::new()),
+            servers: Mutex::new(Vec::new()),
+            incidents: Incidents::default(),
+            handshakes: Handshakes::default(),
+        };
+        Monitor {
+            started: clock.now(),
+            started_at: clock.date(),
+            clock,
+            state: Arc::new(state),
+            acceptor: Heartbeat::default(),
+            watchdog: Heartbeat::default(),
+        }
+    }
+
+    /// This moment on its clock, which the heartbeats are told by.
+    pub fn now(&self) -> Tick {
+        self.clock.now()
     }
 
     /// How long the server has been running.
     pub fn uptime(&self) -> Duration {
         self.clock.now().since(self.started)
+    }
+
+    /// When it began to run.
+    pub fn started_at(&self) -> SystemTime {
+        self.started_at
     }
 
     /// Whether the server wants more requests: it is not shutting down, not too many of its handlers are
@@ -90,18 +141,66 @@ impl Monitor {
 
     /// The counts now.
     pub fn counters(&self) -> Counters {
-        let State { active, accepted, accept_errors, requests, refused, panics, evicted, resets, .. } =
-            &*self.state;
+        let totals = self.totals();
+        let State { active, accepted, accept_errors, panics, resets, .. } = &*self.state;
         Counters {
             active_connections: active.load(Ordering::Relaxed),
             accepted: accepted.load(Ordering::Relaxed),
             accept_errors: accept_errors.load(Ordering::Relaxed),
-            requests: requests.load(Ordering::Relaxed),
-            refused: refused.load(Ordering::Relaxed),
+            requests: totals.requests(),
+            refused: totals.refused(),
             panics: panics.load(Ordering::Relaxed),
-            evicted: evicted.load(Ordering::Relaxed),
+            evicted: totals.closed("evicted"),
             resets: resets.load(Ordering::Relaxed),
         }
+    }
+
+    /// The same in detail, of all servers that count here. To sum it up takes some microseconds for a thousand seats.
+    pub fn totals(&self) -> Totals {
+        // No lock is held while thousands of counters are read.
+        let servers = self.state.servers.lock().clone();
+        sum(&self.state.common, &servers)
+    }
+
+    /// Connections that have a seat.
+    pub fn active_connections(&self) -> usize {
+        self.state.active.load(Ordering::Relaxed)
+    }
+
+    /// Handlers that were found to run for longer than they may, since the start.
+    pub fn stuck_handlers(&self) -> u64 {
+        self.state.stuck.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that were completed, by what was agreed.
+    pub fn handshakes(&self) -> Vec<(Agreed, u64)> {
+        self.state.handshakes.completed()
+    }
+
+    /// TLS handshakes that failed, by reason.
+    pub fn failed_handshakes(&self) -> Vec<(&'static str, u64)> {
+        self.state.handshakes.failed()
+    }
+
+    /// The counters for a server's seats.
+    pub(crate) fn add_seats(&self, seats: usize) -> Arc<SeatCounts> {
+        let counts = Arc::new(SeatCounts::new(seats, self.state.common.clone()));
+        self.state.servers.lock().push(counts.clone());
+        counts
+    }
+
+    /// What befell connections since this was last asked.
+    pub(crate) fn take_incidents(&self) -> Vec<Incident> {
+        self.state.incidents.take()
+    }
+
+    /// Bytes of memory the process may have.
+    pub fn memory_limit(&self) -> Option<u64> {
+        Some(self.state.memory_limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+
+    pub(crate) fn set_memory_limit(&self, limit: Option<u64>) {
+        self.state.memory_limit.store(limit.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// What the process has, as of the last sample, which is at most a quarter of a second old while a server runs; `None`
@@ -139,15 +238,21 @@ impl Monitor {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_answer(&self, refused: bool) {
-        self.state.requests.fetch_add(1, Ordering::Relaxed);
-        if refused {
-            self.note_refusal();
-        }
+    /// A connection was refused before it had a seat, with an answer of so many bytes.
+    pub(crate) fn note_refusal(&self, refusal: Refusal, client: ClientKey, bytes: usize) {
+        let common = &self.state.common;
+        common.count(common.reasons.key(refusal.reason));
+        common.note_sent(bytes);
+        self.state.incidents.note(refusal.reason, client);
     }
 
-    pub(crate) fn note_refusal(&self) {
-        self.state.refused.fetch_add(1, Ordering::Relaxed);
+    /// A connection has its seat, and a thread.
+    pub(crate) fn note_seat_wait(&self, span: Duration) {
+        self.state.common.note_seat_wait(span);
+    }
+
+    pub(crate) fn note_stuck(&self) {
+        self.state.stuck.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn note_reset(&self) {
@@ -158,10 +263,32 @@ impl Monitor {
         self.state.panics.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_close(&self, reason: CloseReason) {
-        if reason == CloseReason::Evicted {
-            self.state.evicted.fetch_add(1, Ordering::Relaxed);
-        }
+    /// The connection of `client` has ended in a way that somebody may want to know about.
+    pub(crate) fn note_close(&self, reason: CloseReason, client: ClientKey) {
+        let what = match reason {
+            CloseReason::Evicted => "seat taken back",
+            CloseReason::Refused(reason) => reason,
+            CloseReason::WriteTimeout => "answer not read in time",
+            CloseReason::AnswerFailed => "answer could not be finished",
+            CloseReason::Panicked => "worker panicked",
+            _ => return,
+        };
+        self.state.incidents.note(what, client);
+    }
+
+    /// A TLS handshake was completed.
+    pub(crate) fn note_handshake(&self, version: &'static str, group: &'static str, resumed: bool) {
+        self.state.handshakes.note(Agreed { version, group, resumed });
+    }
+
+    /// A TLS handshake failed.
+    pub(crate) fn note_handshake_failure(&self, reason: &'static str) {
+        self.state.handshakes.note_failure(reason);
+    }
+
+    /// Whether too many handlers are stuck.
+    pub(crate) fn is_overwhelmed(&self) -> bool {
+        self.state.overwhelmed.load(Ordering::Relaxed)
     }
 
     /// Begins the end; false if somebody else has begun it.

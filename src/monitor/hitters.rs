@@ -10,6 +10,8 @@ use crate::clock::Tick;
 use crate::message::ClientKey;
 use crate::sync::Mutex;
 use http::{Method, StatusCode};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::Duration;
@@ -98,7 +100,7 @@ impl Hitters {
 
     /// Counts a hit at `now`. If it is time for an alert, returns the count of the last minute.
     pub fn hit(&self, kind: HitKind, now: Tick) -> Option<u32> {
-        let part = now.as_micros() / (WINDOW.as_micros() as u64 / PARTS as u64);
+        let part = part_at(now);
         let hash = (self.hasher.hash_one(kind) >> 32) as usize;
         let mut set = self.sets[hash % self.sets.len()].lock();
         let place = set.iter().position(|hitter| hitter.kind == Some(kind));
@@ -115,6 +117,25 @@ impl Hitters {
         Some(count)
     }
 
+    /// The clients that hit most in the last minute, `most` of them at most, and how often, whatever they asked for and got.
+    pub fn busiest(&self, most: usize, now: Tick) -> Vec<(ClientKey, u32)> {
+        let part = part_at(now);
+        let mut clients: HashMap<ClientKey, u32> = HashMap::new();
+        for set in &self.sets {
+            for hitter in set.lock().iter_mut() {
+                hitter.move_on(part);
+                if let (Some(kind), hits @ 1..) = (hitter.kind, hitter.count()) {
+                    let count = clients.entry(kind.client).or_insert(0);
+                    *count = count.saturating_add(hits);
+                }
+            }
+        }
+        let mut clients: Vec<_> = clients.into_iter().collect();
+        clients.sort_unstable_by_key(|(client, count)| (Reverse(*count), *client));
+        clients.truncate(most);
+        clients
+    }
+
     /// How many places are taken.
     pub fn len(&self) -> usize {
         self.sets.iter().map(|set| set.lock().iter().filter(|hitter| hitter.kind.is_some()).count()).sum()
@@ -124,6 +145,10 @@ impl Hitters {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn part_at(now: Tick) -> u64 {
+    now.as_micros() / (WINDOW.as_micros() as u64 / PARTS as u64)
 }
 
 /// Gives the place of the key hit least to `kind`.

@@ -1,19 +1,21 @@
 //! Addresses, and what listens on them.
 
+#[cfg(feature = "inherit")]
+use super::inherited::{self, Ringer, Sharing};
+use super::socket_file::{self, SocketFile};
 use super::{Stream, Tls};
 use crate::error::Error;
 use socket2::SockRef;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Connections the kernel holds until they are accepted. The system caps it (`net.core.somaxconn`); std's own 128 is
 /// filled by a short burst, and each connection past it waits a second to try again.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Bytes of an answer the kernel takes beyond what the client's window admits. With its own bound of megabytes a writer
 /// sleeps until a third of that is free, and a client that reads slowly but steadily looks like one that does not read.
@@ -30,7 +32,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A TCP port where TLS is spoken.
     Tls(SocketAddr),
-    /// A Unix socket's path.
+    /// A Unix socket's path. An abstract name, which only a passed socket has here, begins with `@`.
     Unix(PathBuf),
 }
 
@@ -39,6 +41,7 @@ pub enum Address {
 pub struct Listener {
     socket: Socket,
     address: Address,
+    holder: Holder,
     /// Spoken with who comes by TCP.
     tls: Option<Tls>,
 }
@@ -47,6 +50,26 @@ pub struct Listener {
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+/// Who decides about the socket's end.
+#[derive(Debug)]
+enum Holder {
+    /// This listener: it ends with it, and a Unix socket's file too.
+    Us,
+    /// Somebody who goes on to hold it, and may hand it to our successor.
+    #[cfg(feature = "inherit")]
+    Others(Sharing),
+}
+
+/// Wakes who waits for the next connection.
+#[derive(Clone, Debug)]
+pub(crate) enum Waker {
+    /// By connecting.
+    Connect(Address),
+    /// Without a connection, which could be taken by somebody else.
+    #[cfg(feature = "inherit")]
+    Ring(Ringer),
 }
 
 impl Address {
@@ -63,22 +86,10 @@ impl Address {
         }
     }
 
-    /// Wakes whoever accepts on this address, by connecting to it.
-    pub(crate) fn wake(&self) {
-        // If nobody can be reached, nobody is blocked there either.
-        match self {
-            Address::Tcp(address) | Address::Tls(address) => {
-                let ip = match address.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                    ip => ip,
-                };
-                let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
-            }
-            Address::Unix(path) => {
-                let _ = UnixStream::connect(path);
-            }
-        }
+    /// The same, at another place.
+    #[cfg(feature = "cli")]
+    pub(crate) fn at(&self, place: SocketAddr) -> Self {
+        if let Address::Tls(_) = self { Address::Tls(place) } else { Address::Tcp(place) }
     }
 }
 
@@ -92,26 +103,56 @@ impl fmt::Display for Address {
     }
 }
 
+impl Waker {
+    pub(crate) fn wake(&self) {
+        // If nobody can be reached, nobody is blocked there either.
+        match self {
+            Waker::Connect(Address::Tcp(address) | Address::Tls(address)) => {
+                let ip = match address.ip() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                    ip => ip,
+                };
+                let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
+            }
+            Waker::Connect(Address::Unix(path)) => {
+                let _ = UnixStream::connect(path);
+            }
+            #[cfg(feature = "inherit")]
+            Waker::Ring(ringer) => ringer.ring(),
+        }
+    }
+}
+
 impl Listener {
-    /// Listens on `host:port` (port 0 takes a free one) or `unix:PATH`.
+    /// Listens on `host:port` (port 0 takes a free one), on `unix:PATH`, or on a socket that somebody else has bound and
+    /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`).
     pub fn bind(given: &str) -> Result<Self, Error> {
-        match given.strip_prefix("unix:") {
-            Some("") => Err(bad_address(given, "a path must follow, as in unix:/run/selvedge.sock")),
-            Some(path) => Listener::bind_unix(Path::new(path)),
-            None => Listener::bind_tcp(given),
+        Listener::bind_with(given, &SocketFile::default())
+    }
+
+    /// The same, with the mode and the owner that the file of a Unix socket gets.
+    pub fn bind_with(given: &str, file: &SocketFile) -> Result<Self, Error> {
+        match given.split_once(':') {
+            Some(("unix", "")) => {
+                Err(bad_address(given, "a path must follow, as in unix:/run/selvedge.sock"))
+            }
+            Some(("unix", path)) => Listener::bind_unix(Path::new(path), file),
+            Some(("fd", socket)) => Listener::inherit(socket),
+            _ => Listener::bind_tcp(given),
         }
         .map_err(|problem| match problem {
             Error::Bind { source, .. } => Error::Bind { address: given.into(), source },
+            Error::Address { problem, .. } => Error::Address { given: given.into(), problem },
             other => other,
         })
     }
 
-    /// Takes a listener that somebody else has bound.
+    /// Takes a listener that somebody else has bound, and ends its socket with it.
     pub fn from_tcp(listener: TcpListener) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address: "an inherited socket".into(), source };
-        let address = Address::Tcp(listener.local_addr().map_err(failed)?);
-        prepare(&listener).map_err(failed)?;
-        Ok(Listener { socket: Socket::Tcp(listener), address, tls: None })
+        SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;
+        Listener::of_tcp(listener, Holder::Us).map_err(failed)
     }
 
     /// The same listener, speaking TLS with who comes by TCP. Unix sockets stay plain: what is on them does not leave the
@@ -139,28 +180,77 @@ impl Listener {
 
     /// Waits for the next connection.
     pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        #[cfg(feature = "inherit")]
+        if let Holder::Others(sharing) = &self.holder {
+            loop {
+                self.wait(sharing)?;
+                match self.take_next() {
+                    // Somebody else was faster.
+                    Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {}
+                    taken => return taken,
+                }
+            }
+        }
+        self.take_next()
+    }
+
+    /// The next connection if one is waiting, `WouldBlock` if none is.
+    pub(crate) fn accept_now(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        if self.is_shared() {
+            return self.take_next();
+        }
+        self.set_nonblocking(true)?;
+        let accepted = self.take_next();
+        self.set_nonblocking(false)?;
+        accepted
+    }
+
+    /// Whether somebody else holds the socket too, so that what waits to be accepted at the end is not lost.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self.holder, Holder::Us)
+    }
+
+    /// What makes a thread that is blocked in [`accept`](Listener::accept) return.
+    pub(crate) fn waker(&self) -> Waker {
+        match &self.holder {
+            Holder::Us => Waker::Connect(self.address.clone()),
+            #[cfg(feature = "inherit")]
+            Holder::Others(sharing) => Waker::Ring(sharing.ringer()),
+        }
+    }
+
+    fn take_next(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // On Linux the listener's options are inherited, which saves a system call for each connection.
+                // On Linux the listener's options are inherited, which saves a system call for each connection, and its
+                // mode is not.
                 #[cfg(not(target_os = "linux"))]
-                stream.set_nodelay(true)?;
+                {
+                    stream.set_nodelay(true)?;
+                    stream.set_nonblocking(false)?;
+                }
                 let stream = match &self.tls {
                     Some(tls) => tls.stream(stream),
                     None => stream.into(),
                 };
                 Ok((stream, Some(peer)))
             }
-            Socket::Unix(listener) => Ok((listener.accept()?.0.into(), None)),
+            Socket::Unix(listener) => {
+                let stream = listener.accept()?.0;
+                #[cfg(not(target_os = "linux"))]
+                stream.set_nonblocking(false)?;
+                Ok((stream.into(), None))
+            }
         }
     }
 
-    /// The next connection if one is waiting, `WouldBlock` if none is.
-    pub(crate) fn accept_now(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
-        self.set_nonblocking(true)?;
-        let accepted = self.accept();
-        self.set_nonblocking(false)?;
-        accepted
+    #[cfg(feature = "inherit")]
+    fn wait(&self, sharing: &Sharing) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(listener) => sharing.wait(listener),
+            Socket::Unix(listener) => sharing.wait(listener),
+        }
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -179,43 +269,66 @@ impl Listener {
         Listener::from_tcp(listener)
     }
 
-    fn bind_unix(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Bind { address: String::new(), source };
-        let socket = match UnixListener::bind(path) {
-            // A server that was killed leaves its socket behind; one that nobody listens on may go.
-            Err(problem) if problem.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
-                std::fs::remove_file(path).map_err(failed)?;
-                UnixListener::bind(path)
-            }
-            bound => bound,
+    fn bind_unix(path: &Path, file: &SocketFile) -> Result<Self, Error> {
+        let socket = socket_file::listen(path, file)
+            .map_err(|source| Error::Bind { address: path.display().to_string(), source })?;
+        let address = Address::Unix(path.into());
+        Ok(Listener { socket: Socket::Unix(socket), address, holder: Holder::Us, tls: None })
+    }
+
+    /// A listener over a TCP socket that listens, with the options that its connections get from it.
+    fn of_tcp(listener: TcpListener, holder: Holder) -> io::Result<Self> {
+        let address = Address::Tcp(listener.local_addr()?);
+        let socket = SockRef::from(&listener);
+        socket.set_tcp_nodelay(true)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
+        Ok(Listener { socket: Socket::Tcp(listener), address, holder, tls: None })
+    }
+
+    #[cfg(not(feature = "inherit"))]
+    fn inherit(socket: &str) -> Result<Self, Error> {
+        Err(bad_address(socket, "built without the feature `inherit`"))
+    }
+
+    #[cfg(feature = "inherit")]
+    fn inherit(socket: &str) -> Result<Self, Error> {
+        let number = inherited::passed().and_then(|passed| inherited::number(socket, &passed));
+        let number = number.map_err(|problem| bad_address(socket, &problem))?;
+        Listener::from_number(number).map_err(|source| Error::Bind { address: socket.into(), source })
+    }
+
+    #[cfg(feature = "inherit")]
+    fn from_number(number: std::os::fd::RawFd) -> io::Result<Self> {
+        let socket = inherited::take(number)?;
+        let local = SockRef::from(&socket).local_addr()?;
+        // The backlog stays what its holder has made it.
+        let holder = Holder::Others(Sharing::begin(&socket)?);
+        if local.is_ipv4() || local.is_ipv6() {
+            return Listener::of_tcp(socket.into(), holder);
         }
-        .map_err(failed)?;
-        SockRef::from(&socket).listen(BACKLOG).map_err(failed)?;
-        Ok(Listener { socket: Socket::Unix(socket), address: Address::Unix(path.into()), tls: None })
+        if !local.is_unix() {
+            let problem = "its socket is neither TCP nor a Unix socket";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let address = Address::Unix(inherited::name(&local));
+        Ok(Listener { socket: Socket::Unix(socket.into()), address, holder, tls: None })
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Address::Unix(path) = &self.address {
-            let _ = std::fs::remove_file(path);
+        match (&self.holder, &self.socket, &self.address) {
+            (Holder::Us, _, Address::Tcp(_) | Address::Tls(_)) => {}
+            (Holder::Us, _, Address::Unix(path)) => {
+                let _ = std::fs::remove_file(path);
+            }
+            #[cfg(feature = "inherit")]
+            (Holder::Others(sharing), Socket::Tcp(listener), _) => sharing.end(listener),
+            #[cfg(feature = "inherit")]
+            (Holder::Others(sharing), Socket::Unix(listener), _) => sharing.end(listener),
         }
     }
-}
-
-fn prepare(listener: &TcpListener) -> io::Result<()> {
-    let socket = SockRef::from(listener);
-    socket.listen(BACKLOG)?;
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-    Ok(())
-}
-
-fn is_abandoned(path: &Path) -> bool {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
-    is_socket
-        && UnixStream::connect(path).is_err_and(|problem| problem.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn bad_address(given: &str, problem: &str) -> Error {

@@ -1,6 +1,9 @@
 //! Sockets: what is listened on, and what is read and written.
 
+#[cfg(feature = "inherit")]
+mod inherited;
 mod listener;
+mod socket_file;
 mod stream;
 #[cfg(feature = "tls-rustls")]
 mod tls;
@@ -8,7 +11,11 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 
+#[cfg(feature = "inherit")]
+pub use inherited::{Passed, passed, passed_to};
+pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
+pub use socket_file::SocketFile;
 pub use stream::{HandshakeError, Stream};
 #[cfg(feature = "tls-rustls")]
 pub(crate) use tls::Stamp;

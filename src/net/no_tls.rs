@@ -36,7 +36,7 @@ impl TlsStream {
         match *self {}
     }
 
-    pub(super) fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
+    pub(super) fn send_file(&mut self, _: &File, _: u64, _: usize, _: &mut Vec<u8>) -> io::Result<usize> {
         match *self {}
     }
 

@@ -14,8 +14,8 @@ use std::net::{Shutdown, TcpStream};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 
-/// Bytes of a file that are copied at once, where the kernel does not move them.
-const COPIED: usize = 16 << 10;
+/// Bytes of a file that are copied at once, where the kernel does not move them: four records of TLS.
+const COPIED: usize = 64 << 10;
 
 /// A connection. Sockets are shared with the board, which can cut them; anything else that reads and writes can be
 /// served too, but not cut while it blocks.
@@ -120,11 +120,17 @@ impl Stream {
 
     /// Sends up to `count` bytes of `file` from `offset` on, and moves `offset`. Zero means that the file ends there.
     ///
-    /// On Linux the kernel moves them (`sendfile`); elsewhere, and for streams that are no sockets or encrypt, they pass
-    /// through a small buffer.
-    pub fn send_file(&mut self, file: &File, offset: &mut u64, count: usize) -> io::Result<usize> {
+    /// On Linux the kernel moves them (`sendfile`); elsewhere, for streams that are no sockets or encrypt, and from file systems that
+    /// cannot, they pass through `block`, which is made as large as it has to be and may be used again.
+    pub fn send_file(
+        &mut self,
+        file: &File,
+        offset: &mut u64,
+        count: usize,
+        block: &mut Vec<u8>,
+    ) -> io::Result<usize> {
         if let Stream::Tls(stream) = self {
-            let sent = stream.send_file(file, *offset, count)?;
+            let sent = stream.send_file(file, *offset, count, block)?;
             *offset += sent as u64;
             return Ok(sent);
         }
@@ -136,13 +142,18 @@ impl Stream {
                 Stream::Tls(_) | Stream::Other(_) => None,
             };
             if let (Some(socket), Ok(from)) = (socket, usize::try_from(*offset)) {
-                let sent = socket.sendfile(file, from, NonZeroUsize::new(count))?;
-                *offset += sent as u64;
-                return Ok(sent);
+                match socket.sendfile(file, from, NonZeroUsize::new(count)) {
+                    Err(problem) if matches!(problem.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {}
+                    sent => {
+                        let sent = sent?;
+                        *offset += sent as u64;
+                        return Ok(sent);
+                    }
+                }
             }
         }
-        let mut block = vec![0; count.min(COPIED)];
-        let read = std::os::unix::fs::FileExt::read_at(file, &mut block, *offset)?;
+        block.resize(count.min(COPIED), 0);
+        let read = std::os::unix::fs::FileExt::read_at(file, block, *offset)?;
         self.write_all(&block[..read])?;
         *offset += read as u64;
         Ok(read)

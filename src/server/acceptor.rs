@@ -35,15 +35,23 @@ impl Acceptor {
     pub(super) fn spawn(listener: Listener, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
         let mut acceptor =
             Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None, _open: open };
-        Builder::new().name("acceptor".into()).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
+        let name = acceptor.admission.shared.thread_name("acceptor");
+        Builder::new().name(name).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
     }
 
     fn run(&mut self) {
         let monitor = self.admission.shared.monitor.clone();
+        let pulse = monitor.acceptor.join(monitor.now());
+        let shared = self.listener.is_shared();
         while !monitor.is_draining() {
-            match self.listener.accept() {
-                // Who wakes the acceptor for the end is no guest any more.
-                Ok((stream, peer)) if monitor.is_draining() => {
+            // Nobody may ever connect; all else that happens here ends soon.
+            pulse.rest();
+            let accepted = self.listener.accept();
+            pulse.beat(monitor.now());
+            match accepted {
+                // Who wakes the acceptor for the end is no guest any more. Of a socket that others hold too, nobody else
+                // knows of this connection now.
+                Ok((stream, peer)) if monitor.is_draining() && !shared => {
                     self.admission.refuse(stream, peer, Refusal::DRAINING, None);
                 }
                 Ok((stream, peer)) => {
@@ -51,13 +59,18 @@ impl Acceptor {
                     self.pause = PAUSE;
                     self.admission.admit(stream, peer);
                 }
+                Err(_) if monitor.is_draining() => {}
                 Err(problem) => {
                     monitor.note_accept(false);
                     self.recover(&problem);
                 }
             }
         }
-        self.empty_backlog();
+        // What waits at a socket that others hold too is left to them.
+        if !shared {
+            self.empty_backlog();
+        }
+        pulse.rest();
     }
 
     fn recover(&mut self, problem: &io::Error) {

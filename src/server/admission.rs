@@ -54,7 +54,7 @@ impl Admission {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let config = &shared.config;
         let settings = PoolSettings {
-            name: "worker",
+            name: if shared.crew.is_empty() { "worker" } else { "admin" },
             // A seat is free a moment before its thread is: a few more threads than seats bridge it.
             max_threads: config.max_connections + config.max_stand_ins + SPARE_WORKERS,
             stack_size: config.stack_size,
@@ -119,21 +119,28 @@ impl Admission {
         // One seat for each who waits; those who have been told to go and have not gone yet count.
         let wanted = self.shared.lobby.waiting().saturating_sub(self.shared.board.evicting());
         if wanted > 0 {
-            evict(&self.shared.board, now, wanted, self.shared.config.min_rate);
+            evict(&self.shared.board, now, wanted, self.shared.policy().config.min_rate);
         }
         self.ring();
     }
 
     /// Ends a connection for the sake of its descriptor, if one deserves it; says whether it did.
     pub(super) fn evict_one(&self) -> bool {
-        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.config.min_rate) > 0
+        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.policy().config.min_rate) > 0
     }
 
     /// Starts the watchdog.
     pub(super) fn spawn_watchdog(self: &Arc<Self>) -> io::Result<()> {
         let admission = self.clone();
-        let watch = move || while admission.watch() {};
-        Builder::new().name("watchdog".into()).stack_size(STACK).spawn(watch).map(drop)
+        let monitor = self.shared.monitor.clone();
+        let pulse = monitor.watchdog.join(monitor.now());
+        let watch = move || {
+            while admission.watch() {
+                pulse.beat(monitor.now());
+            }
+            pulse.rest();
+        };
+        Builder::new().name(self.shared.thread_name("watchdog")).stack_size(STACK).spawn(watch).map(drop)
     }
 
     /// Refuses all who wait, and sends all home who are between requests. Nobody is admitted any more.
@@ -155,14 +162,15 @@ impl Admission {
     fn watch(&self) -> bool {
         let shared = &self.shared;
         let now = shared.clock.now();
-        for number in enforce(&shared.board, now, shared.min_rate()).stuck {
+        let policy = shared.policy();
+        for number in enforce(&shared.board, now, policy.min_rate()).stuck {
+            shared.monitor.note_stuck();
             let peer = PeerName(shared.board.peer(number));
-            log::warn!("the handler for {peer} is stuck: past its {:?}", shared.config.handler_timeout);
+            log::warn!("the handler for {peer} is stuck: past its {:?}", policy.config.handler_timeout);
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        let bearable = shared.config.max_stand_ins.min(shared.config.max_in_flight - 1);
-        shared.monitor.set_overwhelmed(stuck > bearable);
+        shared.monitor.set_overwhelmed(stuck > shared.bearable_stuck());
         if shared.monitor.is_draining() {
             self.send_home();
         }
@@ -254,13 +262,16 @@ fn serve(shared: &Arc<Shared>, job: Job) {
 fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> (CloseReason, Option<Vacated>) {
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
+    let client = *guest.mark.key();
+    shared.monitor.note_seat_wait(shared.clock.now().since(guest.arrived));
     let served = catch_unwind(AssertUnwindSafe(|| {
         let mut connection = Connection::sit(shared, seat, guest);
         let end = connection.serve();
         connection.leave(&end)
     }));
     let (reason, vacated) = served.unwrap_or((CloseReason::Panicked, None));
-    shared.monitor.note_close(reason);
+    shared.counts.meter(seat).note_close(reason);
+    shared.monitor.note_close(reason, client);
     log::debug!("{} left: {reason}", PeerName(peer));
     (reason, vacated)
 }

@@ -4,7 +4,7 @@ use super::connection::{Connection, End};
 use super::incoming::Unread;
 use crate::error::CloseReason;
 use crate::http1::encode::{self, Length, Persistence};
-use crate::message::{Content, Request, Response};
+use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{Method, StatusCode, Version};
@@ -30,7 +30,7 @@ impl Connection {
             response = Response::problem(StatusCode::UPGRADE_REQUIRED);
             response.headers_mut().extend(protocol.map(|protocol| (UPGRADE, protocol)));
         }
-        self.shared.seal(&self.exchange, &mut response);
+        self.policy.seal(&self.exchange, &mut response);
         let request = &self.exchange.request;
         let content = content_of(&mut response);
         let length = length_of(&response, &content, request);
@@ -42,6 +42,7 @@ impl Connection {
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,
         };
+        let began = self.wire.begin_answer();
         self.out.clear();
         encode::head(
             &mut self.out,
@@ -50,17 +51,16 @@ impl Connection {
                 fields: response.headers(),
                 length,
                 persistence,
-                date: self.date.at(self.wire.clock.date()),
+                date: self.date.at(began, &self.wire.clock),
                 request_id: request.id().0,
                 standing: response.standing.as_deref(),
             },
         );
-        let (began, head_len, status) = (self.wire.begin_answer(), self.out.len(), response.status());
+        let (head_len, status) = (self.out.len(), response.status());
         let has_body = *request.method() != Method::HEAD && length != Length::None;
         let written = self.write(if has_body { content } else { Content::Empty }, length);
         self.take_note(status, began, head_len);
         written?;
-        self.shared.monitor.note_answer(self.exchange.refusal.is_some());
         if let Some(handler) = response.upgrade.take() {
             return Err(self.upgrade(handler.0));
         }
@@ -71,7 +71,7 @@ impl Connection {
     fn keeps(&self, response: &Response, length: Length) -> bool {
         let refused = self.exchange.refusal;
         let others_wait =
-            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.shared.config.fair_share;
+            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.policy.config.fair_share;
         self.exchange.request.head.persistent
             && !response.close
             && !refused.is_some_and(|refusal| refusal.close)
@@ -102,6 +102,7 @@ impl Connection {
             Content::Empty | Content::Problem => self.flush(false),
             Content::Bytes(bytes) => self.write_bytes(&bytes),
             Content::File { file, offset, len } => self.write_file(&file, offset, len),
+            Content::Parts { file, parts, .. } => self.write_parts(&file, &parts),
             Content::Reader { reader, len: Some(len) } => self.write_sized(reader, len),
             Content::Reader { reader, len: None } => self.write_stream(reader, length == Length::Chunked),
         }
@@ -122,13 +123,33 @@ impl Connection {
             self.flush(true)?;
             return self.wire.send_file(file, offset, len);
         }
-        let head = self.out.len();
-        self.out.resize(head + len as usize, 0);
-        let read = file.read_exact_at(&mut self.out[head..], offset);
-        if read.is_err() {
-            return Err(CloseReason::AnswerFailed);
+        self.append(file, offset, len as usize)?;
+        self.flush(false)
+    }
+
+    /// What is small gathers behind the head; of what is large the kernel waits for the next part.
+    fn write_parts(&mut self, file: &File, parts: &[Part]) -> Result<(), CloseReason> {
+        let mut parts = parts.iter().filter(|part| part.len() > 0).peekable();
+        while let Some(part) = parts.next() {
+            if self.out.len() as u64 + part.len() > WITH_HEAD as u64 {
+                self.flush(true)?;
+            }
+            let is_large = part.len() > WITH_HEAD as u64;
+            match part {
+                Part::Bytes(bytes) if is_large => self.wire.send(bytes, parts.peek().is_some())?,
+                Part::File { offset, len } if is_large => self.wire.send_file(file, *offset, *len)?,
+                Part::Bytes(bytes) => self.out.extend_from_slice(bytes),
+                Part::File { offset, len } => self.append(file, *offset, *len as usize)?,
+            }
         }
         self.flush(false)
+    }
+
+    /// Puts bytes of a file behind what has been encoded.
+    fn append(&mut self, file: &File, offset: u64, len: usize) -> Result<(), CloseReason> {
+        let start = self.out.len();
+        self.out.resize(start + len, 0);
+        file.read_exact_at(&mut self.out[start..], offset).map_err(|_| CloseReason::AnswerFailed)
     }
 
     fn write_sized(&mut self, mut reader: Box<dyn Read + Send>, mut left: u64) -> Result<(), CloseReason> {
@@ -234,7 +255,10 @@ fn length_of(response: &Response, content: &Content, request: &Request) -> Lengt
         (StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED, _) => Length::None,
         (_, Content::Empty | Content::Problem) => Length::Known(0),
         (_, Content::Bytes(bytes)) => Length::Known(bytes.len() as u64),
-        (_, Content::File { len, .. } | Content::Reader { len: Some(len), .. }) => Length::Known(*len),
+        (
+            _,
+            Content::File { len, .. } | Content::Parts { len, .. } | Content::Reader { len: Some(len), .. },
+        ) => Length::Known(*len),
         (_, Content::Reader { len: None, .. }) if request.version() == Version::HTTP_10 => Length::UntilClose,
         (_, Content::Reader { len: None, .. }) => Length::Chunked,
     }

@@ -5,18 +5,19 @@ use super::acceptor::Acceptor;
 use super::admission::Admission;
 #[cfg(feature = "tls-rustls")]
 use super::certificates::{Certificates, distinct};
+use super::policy::Policy;
 use super::refuse::Farewells;
 use super::relief::Relief;
 use super::shared::{RequestIds, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{ClientIdentity, Guard, Guards, RateLimit, SecurityHeaders, Throttle, Validate};
+use crate::guard::{Guard, SecurityHeaders};
 use crate::monitor::resources::limit;
 use crate::monitor::{AccessLog, AlertSink, Alerts, Monitor};
 use crate::net::Listener;
 use crate::service::Handler;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub struct Builder {
     monitor: Option<Monitor>,
     alert_sinks: Vec<Box<dyn AlertSink>>,
     access_log: Option<AccessLog>,
+    crew: &'static str,
 }
 
 impl Builder {
@@ -44,6 +46,7 @@ impl Builder {
             monitor: None,
             alert_sinks: Vec::new(),
             access_log: None,
+            crew: "",
         }
     }
 
@@ -53,8 +56,9 @@ impl Builder {
         self
     }
 
-    /// Listens on `host:port` or `unix:PATH`, from now on; connections wait until the server serves. May be called again
-    /// for more addresses, or not at all by who brings connections to [`Server::serve_connection`].
+    /// Listens on `host:port`, `unix:PATH` or `fd:N` (see [`Listener::bind`]), from now on; connections wait until the server
+    /// serves. May be called again for more addresses, or not at all by who brings connections to
+    /// [`Server::serve_connection`].
     pub fn bind(self, address: &str) -> Result<Self, Error> {
         let listener = Listener::bind(address)?;
         Ok(self.listener(listener))
@@ -105,17 +109,37 @@ impl Builder {
         self
     }
 
+    /// What the names of its threads begin with.
+    pub(super) fn crew(mut self, crew: &'static str) -> Self {
+        self.crew = crew;
+        self
+    }
+
     /// The clock, in the place of the machine's. For tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
+    /// Gives a server that runs new limits, guards, fields, access log and handler: see [`Server::renew`].
+    pub(super) fn renew(self, server: &Server, handler: impl Handler) -> Result<(), Error> {
+        self.config.validate()?;
+        let Builder { config, guards, headers, access_log, .. } = self;
+        let make = |before: &Policy| {
+            Policy::new(config, headers, guards, access_log, Box::new(handler), Some(before))
+        };
+        server.admission.shared.replace_policy(make);
+        Ok(())
+    }
+
     /// Starts to serve.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
-        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log } = self;
+        let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
+            self;
+        let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
         let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let wakers = listeners.iter().map(Listener::waker).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
             seats: config.max_connections,
@@ -123,31 +147,38 @@ impl Builder {
             places: config.max_waiting,
             patience: config.seat_wait,
         };
+        let monitor = monitor.unwrap_or_else(|| Monitor::new(clock.clone()));
+        let seats = config.max_connections + config.max_stand_ins;
         let shared = Arc::new(Shared {
-            board: Arc::new(Board::new(config.max_connections + config.max_stand_ins)),
+            board: Arc::new(Board::new(seats)),
+            counts: monitor.add_seats(seats),
             lobby: Arc::new(Lobby::new(lobby)),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
             budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
-            guards: all_guards(&config, headers, guards),
-            handler: Box::new(handler),
-            monitor: monitor.unwrap_or_else(|| Monitor::new(clock.clone())),
+            monitor,
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
-            access_log,
             farewells,
+            policy: Mutex::new(Arc::new(policy)),
+            renewals: AtomicU64::new(0),
             #[cfg(feature = "tls-rustls")]
             certificates: Certificates::new(distinct(listeners.iter().filter_map(Listener::tls))),
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,
+            crew,
         });
         let admission = Arc::new(Admission::new(shared));
-        farewell_thread.spawn().map_err(Error::Threads)?;
+        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
-        Relief::spawn(&admission).map_err(Error::Threads)?;
+        // One thread watches the process; the listener for those who watch over a server needs no second one.
+        if crew.is_empty() {
+            Relief::spawn(&admission).map_err(Error::Threads)?;
+        }
         let server = Server {
             admission: admission.clone(),
             addresses,
+            wakers,
             listening: Latch::new(),
             ended: Mutex::new(false),
             end: Condvar::new(),
@@ -174,20 +205,4 @@ fn body_budget(config: &Config) -> usize {
         "--max-buffered is more than half of the memory limit: bodies alone can bring the server to it"
     );
     config.max_buffered
-}
-
-/// The server's own guards, then the embedder's.
-fn all_guards(config: &Config, headers: SecurityHeaders, others: Vec<Box<dyn Guard>>) -> Guards {
-    // Who it is comes first, so that what the others refuse is put down to the client and not to its proxy.
-    let validate = Validate::new(config.max_path).allow_hosts(&config.allow_hosts);
-    let identity = ClientIdentity::new(config.client_ip_from, config.trusted_proxies.clone());
-    let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(identity), Box::new(validate)];
-    if let Some(rate) = config.rate_limit {
-        guards.push(Box::new(RateLimit::new(rate.count, rate.span)));
-    }
-    if let Some(rate) = config.throttle {
-        guards.push(Box::new(Throttle::new(rate.count, rate.span)));
-    }
-    guards.extend(others);
-    Guards::new(guards)
 }

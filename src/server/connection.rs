@@ -2,6 +2,7 @@
 
 use super::date::DateCache;
 use super::incoming::{BLOCK, Unread};
+use super::policy::Policy;
 use super::shared::{Guest, Shared};
 use super::wire::Wire;
 use crate::error::{CloseReason, Refusal};
@@ -20,6 +21,10 @@ const ROOM: usize = 512;
 /// A connection that has a seat: a value of its own, which a thread runs.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
+    /// What holds for the request at hand.
+    pub(super) policy: Arc<Policy>,
+    /// How often it had been replaced when it was taken.
+    renewals: u64,
     pub(super) wire: Wire,
     /// The request at hand, and with it the bytes that have arrived.
     pub(super) exchange: Exchange,
@@ -57,12 +62,13 @@ impl Connection {
         let Guest { stream, peer, arrived, mark } = guest;
         let client = *mark.key();
         let tenant = Tenant { peer, client: client.as_u64(), lifeline: stream.lifeline() };
-        let deadline = arrived.after(shared.config.header_timeout);
+        let (renewals, policy) = (shared.renewals(), shared.policy());
+        let deadline = arrived.after(policy.config.header_timeout);
         let occupant = shared.board.sit(seat, tenant, arrived, deadline);
         Connection {
-            wire: Wire::new(stream, occupant, shared.clock.clone(), &shared.config),
+            wire: Wire::new(stream, occupant, shared, &policy.config),
             exchange: Exchange::new(shared.blank_request(peer, client)),
-            parser: Parser::new(shared.limits()),
+            parser: Parser::new(policy.limits()),
             out: Vec::new(),
             date: DateCache::default(),
             served: 0,
@@ -70,6 +76,8 @@ impl Connection {
             unread: Unread::Nothing,
             counted: (mark, shared.monitor.arrive()),
             shared: shared.clone(),
+            policy,
+            renewals,
         }
     }
 
@@ -100,12 +108,11 @@ impl Connection {
 
     /// Reads until a head is complete. Between requests the connection is idle until something of the next one is here.
     fn read_head(&mut self) -> Result<(), Stop> {
-        let config = &self.shared.config;
-        let request = &mut self.exchange.request;
-        let bound = config.max_head + BLOCK;
         // The first request's head began when the connection arrived.
         let mut phase = (self.served == 0).then_some(Phase::Head);
         loop {
+            let config = &self.policy.config;
+            let request = &mut self.exchange.request;
             match self.parser.parse(request.input.message(), &mut request.head) {
                 Ok(Status::Complete) => return Ok(()),
                 Ok(Status::Partial) => {}
@@ -117,7 +124,8 @@ impl Connection {
                 phase = Some(Phase::Head);
             } else if phase.is_none() {
                 request.input.shrink();
-                self.wire.enter(Phase::Idle, config.keep_alive);
+                // The answer has just been given, and what was in the way is read.
+                self.wire.enter_at_once(Phase::Idle, config.keep_alive);
                 phase = Some(Phase::Idle);
             }
             // A socket that was cut is asked once more: what came before is there to be read, and nothing blocks.
@@ -126,7 +134,7 @@ impl Connection {
                 return Err(head_cut_short(cut, started));
             }
             // There is room: the parser refuses a head before it fills the buffer.
-            let Some(room) = request.input.room(ROOM, bound) else {
+            let Some(room) = request.input.room(ROOM, config.max_head + BLOCK) else {
                 return Err(Stop::Refuse(Refusal::HEAD_TOO_LARGE));
             };
             let count = self.wire.receive(room).map_err(Stop::Close)?;
@@ -134,26 +142,36 @@ impl Connection {
                 return Err(head_cut_short(self.wire.occupant.claim(), started));
             }
             request.input.filled(count);
+            if self.shared.renewals() != self.renewals {
+                self.renew();
+            }
         }
     }
 
     /// A complete head to a response: guards, body, permit, handler.
     fn respond(&mut self) -> Result<Response, Stop> {
-        self.exchange.now = self.wire.clock.now();
-        let head = &self.exchange.request.head;
+        self.exchange.now = self.wire.now();
+        let request = &self.exchange.request;
+        let head = &request.head;
+        self.wire
+            .occupant
+            .note_request(head.method.as_str().as_bytes(), head.path.of(request.input.message()));
         self.message_len = head.len;
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
-        let (handler, request) = (&self.shared.handler, &self.exchange.request);
+        let (handler, request) = (&self.policy.handler, &self.exchange.request);
         let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
         self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
-        if self.shared.guards.may_wait() {
-            self.wire.enter(Phase::Waiting, self.shared.config.handler_timeout);
+        if self.policy.guards.may_wait() {
+            self.wire.enter(Phase::Waiting, self.policy.config.handler_timeout);
         }
-        self.shared.guards.admit(&mut self.exchange)?;
+        self.policy.guards.admit(&mut self.exchange)?;
+        if self.policy.guards.may_wait() {
+            self.wire.now();
+        }
         let plan = self.exchange.plan;
-        let max_body = plan.max_body.unwrap_or(self.shared.config.max_body);
-        let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.shared.limits())?;
+        let max_body = plan.max_body.unwrap_or(self.policy.config.max_body);
+        let decoder = Decoder::new(self.exchange.request.head.framing, max_body, &self.policy.limits())?;
         if has_body && !plan.streams {
             self.read_body(decoder, max_body)?;
             return self.handle(plan, None);
@@ -164,7 +182,7 @@ impl Connection {
     /// Waits for the permit and runs the handler; `streamed` is the body it reads itself.
     fn handle(&mut self, plan: Plan, streamed: Option<Decoder>) -> Result<Response, Stop> {
         let permit = if plan.instant { None } else { Some(self.acquire_permit()?) };
-        self.wire.enter(Phase::Handling, self.shared.config.handler_timeout);
+        self.wire.enter_at_once(Phase::Handling, self.policy.config.handler_timeout);
         let permit = match streamed {
             Some(decoder) => {
                 self.lend_body(decoder, permit);
@@ -172,7 +190,7 @@ impl Connection {
             }
             None => permit,
         };
-        let (handler, request) = (&self.shared.handler, &mut self.exchange.request);
+        let (handler, request) = (&self.policy.handler, &mut self.exchange.request);
         // What the handler shares with others is its own to keep whole; the request is dropped after a panic.
         let response = catch_unwind(AssertUnwindSafe(|| handler.handle(request)));
         drop(permit);
@@ -186,13 +204,16 @@ impl Connection {
         Stop::Refuse(Refusal::PANIC)
     }
 
-    fn acquire_permit(&self) -> Result<Permit, Stop> {
+    fn acquire_permit(&mut self) -> Result<Permit, Stop> {
         if let Some(permit) = self.shared.in_flight.try_acquire() {
+            self.wire.meter.note_unqueued();
             return Ok(permit);
         }
-        let span = self.shared.config.queue_wait;
-        let deadline = self.wire.enter(Phase::Waiting, span).after(span);
-        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+        let span = self.policy.config.queue_wait;
+        let began = self.wire.enter(Phase::Waiting, span);
+        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(began.after(span)));
+        let waited_for = self.wire.now().since(began);
+        self.wire.meter.note_queued(waited_for);
         waited.map_err(|_| Stop::Refuse(Refusal::OVERLOADED))
     }
 
@@ -213,6 +234,14 @@ impl Connection {
         self.exchange.refusal = None;
         self.parser.reset();
         self.served = self.wire.occupant.count_request();
+    }
+
+    /// Takes the policy that has replaced the one of before.
+    #[cold]
+    fn renew(&mut self) {
+        (self.renewals, self.policy) = (self.shared.renewals(), self.shared.policy());
+        self.parser = Parser::new(self.policy.limits());
+        self.wire.obey(&self.policy.config);
     }
 
     /// Gives up the seat, and leaves to others what has to be waited for.

@@ -1,20 +1,26 @@
 //! The Date field, made once a second.
 
+use crate::clock::{Clock, Tick};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The date in the one form HTTP sends (RFC 9110 §5.6.7), kept for as long as its second lasts.
 #[derive(Debug, Default)]
 pub(super) struct DateCache {
-    second: Option<Duration>,
+    /// When the second is over, on the clock that is read anyway.
+    over: Tick,
     text: [u8; 29],
 }
 
 impl DateCache {
-    pub(super) fn at(&mut self, date: SystemTime) -> &[u8; 29] {
-        let second = date.duration_since(UNIX_EPOCH).ok().map(|span| Duration::from_secs(span.as_secs()));
-        if second.is_none() || second != self.second {
-            self.second = second;
+    /// The date at the moment `now` of `clock`.
+    pub(super) fn at(&mut self, now: Tick, clock: &Clock) -> &[u8; 29] {
+        if now >= self.over {
+            let date = clock.date();
+            let into = date.duration_since(UNIX_EPOCH).map_or(0, |span| span.subsec_nanos());
+            self.over = now.after(SECOND.saturating_sub(Duration::from_nanos(into.into())));
             self.text = imf_fixdate(date);
         }
         &self.text

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::refuse::PeerName;
+use crate::net::Waker;
 use crate::threads::{Claim, Phase};
 use std::fmt;
 use std::net::SocketAddr;
@@ -47,7 +48,9 @@ impl Server {
         }
         let began = shared.clock.now();
         let deadline = began.after(patience);
-        self.addresses.iter().for_each(crate::net::Address::wake);
+        self.wakers.iter().for_each(Waker::wake);
+        // Who was accepted from a socket that others go on to hold must still find the doors open.
+        self.listening.wait_until_open(shared.clock.instant(began.after(LAST_GRACE)));
         let open = shared.lobby.taken();
         self.admission.close();
         let mut cut = Vec::new();

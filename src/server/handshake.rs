@@ -18,17 +18,22 @@ impl Connection {
         if !self.wire.stream.is_tls() {
             return Ok(());
         }
-        let config = &self.shared.config;
+        let config = &self.policy.config;
         self.wire.enter(Phase::Handshake, config.handshake_timeout);
         match self.wire.stream.handshake() {
             Ok(info) => {
                 self.wire.enter(Phase::Head, config.header_timeout);
+                if let Some(info) = &info {
+                    let group = info.group.unwrap_or("none");
+                    self.shared.monitor.note_handshake(info.version, group, info.resumed);
+                }
                 let request = &mut self.exchange.request;
                 request.secure = info.is_some();
                 request.tls = info.map(Arc::new);
                 Ok(())
             }
             Err(HandshakeError::PlainHttp) => {
+                self.shared.monitor.note_handshake_failure("plain_http");
                 self.exchange.refusal = Some(Refusal::PLAIN_HTTP);
                 self.answer(Response::text(PLAIN_HTTP).with_status(StatusCode::BAD_REQUEST))
             }
@@ -37,6 +42,14 @@ impl Connection {
     }
 
     fn no_handshake(&self, problem: &HandshakeError) -> End {
+        self.shared.monitor.note_handshake_failure(match problem {
+            HandshakeError::PlainHttp => "plain_http",
+            HandshakeError::Closed => "closed",
+            HandshakeError::Broken => "broken",
+            HandshakeError::TooLong => "too_long",
+            HandshakeError::Refused(_) => "refused",
+            HandshakeError::Waiting => "waiting",
+        });
         log::debug!("no TLS with {}: {problem}", PeerName(self.exchange.request.peer()));
         match problem {
             HandshakeError::Closed if self.wire.occupant.claim().is_none() => CloseReason::Client.into(),

@@ -1,12 +1,14 @@
 //! The bodies of requests, on their way in.
 
 use super::connection::{Connection, End, Stop};
+use super::policy::Policy;
 use super::shared::Shared;
 use super::wire::retry;
 use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
 use crate::message::{Incoming, Source};
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Permit, Phase, Share};
@@ -52,7 +54,7 @@ impl Connection {
             return Ok(());
         }
         let framing = self.exchange.request.head.framing;
-        let decoder = Decoder::new(framing, MAX_DISCARDED, &self.shared.limits());
+        let decoder = Decoder::new(framing, MAX_DISCARDED, &self.policy.limits());
         let discarded =
             decoder.map_err(Stop::from).and_then(|mut decoder| self.receive_body(&mut decoder, |_| Ok(())));
         discarded.map_err(|stop| match stop {
@@ -109,7 +111,7 @@ impl Connection {
                     self.wire.begin_answer();
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
-                self.wire.enter(Phase::Body, self.shared.config.body_timeout);
+                self.wire.enter(Phase::Body, self.policy.config.body_timeout);
             }
             let Some(room) = request.input.room(BLOCK, head_len + BLOCK) else {
                 return Err(Refusal::BODY_INCOMPLETE.into());
@@ -132,7 +134,7 @@ impl Connection {
         input.extend(request.input.message().get(request.head.len..).unwrap_or_default());
         request.input.truncate(request.head.len);
         let stream = self.wire.lend();
-        let deadline = self.wire.clock.now().after(self.shared.config.body_timeout);
+        let deadline = self.wire.clock.now().after(self.policy.config.body_timeout);
         request.incoming = Incoming::Streamed(Box::new(Loan {
             stream,
             input,
@@ -142,7 +144,9 @@ impl Connection {
             received: 0,
             permit,
             shared: self.shared.clone(),
+            policy: self.policy.clone(),
             occupant: self.wire.occupant.clone(),
+            meter: self.wire.meter.clone(),
             clock: self.wire.clock.clone(),
             continue_due: request.head.expects_continue,
             trailers: None,
@@ -187,7 +191,9 @@ struct Loan {
     /// Given back while the client is waited for.
     permit: Option<Permit>,
     shared: Arc<Shared>,
+    policy: Arc<Policy>,
     occupant: Arc<Occupant>,
+    meter: Meter,
     clock: Clock,
     continue_due: bool,
     trailers: Option<HeaderMap>,
@@ -260,6 +266,7 @@ impl Loan {
             read => read?,
         };
         self.input.filled(count);
+        self.meter.note_received(count);
         let now = self.clock.now();
         self.waited = now.since(since);
         self.received += count as u64;
@@ -270,14 +277,15 @@ impl Loan {
             return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
         }
         if had_permit {
-            let deadline = now.after(self.shared.config.queue_wait);
+            let deadline = now.after(self.policy.config.queue_wait);
             self.occupant.enter(Phase::Waiting, deadline, now);
             let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+            self.meter.note_queued(self.clock.now().since(now));
             self.permit =
                 Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
         }
         let now = self.clock.now();
-        self.occupant.enter(Phase::Handling, now.after(self.shared.config.handler_timeout), now);
+        self.occupant.enter(Phase::Handling, now.after(self.policy.config.handler_timeout), now);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The server: what listens, who is admitted, and how a connection lives and ends.
 
 mod acceptor;
+mod admin;
 mod admission;
 mod answer;
 mod builder;
@@ -12,17 +13,22 @@ mod drain;
 mod handshake;
 mod incoming;
 mod note;
+mod policy;
 mod refuse;
 mod relief;
 mod shared;
 mod wire;
 
+#[cfg(feature = "cli")]
+pub(crate) use admin::thousands;
+pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};
 
-use crate::error::CloseReason;
+use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
-use crate::net::{Address, Stream};
+use crate::net::{Address, Stream, Waker};
+use crate::service::Handler;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::threads::Latch;
 use admission::Admission;
@@ -50,6 +56,8 @@ use std::net::SocketAddr;
 pub struct Server {
     admission: Arc<Admission>,
     addresses: Vec<Address>,
+    /// One for each listener.
+    wakers: Vec<Waker>,
     /// Held by every listener that is open.
     listening: Latch,
     /// Set once, by the first shutdown, when it is done.
@@ -78,6 +86,11 @@ impl Server {
         &self.admission.shared.monitor
     }
 
+    /// What its threads are doing, and those of the rest of the process.
+    pub fn threads(&self) -> Threads {
+        Threads(self.admission.shared.clone())
+    }
+
     /// Serves one connection on the calling thread, for those who have a listener of their own. Returns when the connection
     /// has ended.
     ///
@@ -87,12 +100,22 @@ impl Server {
         self.admission.serve_here(stream.into(), peer)
     }
 
+    /// Serves from now on with the limits, guards, fields, access log and handler of `builder` and `handler`. Requests that
+    /// have begun are finished with those of before, and no connection is lost; rates that stay the same go on being
+    /// counted.
+    ///
+    /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
+    /// clock and alert sinks stay those the server was started with.
+    pub fn renew(&self, builder: Builder, handler: impl Handler) -> Result<(), Error> {
+        builder.renew(self, handler)
+    }
+
     /// Reads the certificates of all listeners again, for connections from now on. Each that cannot be used leaves the one
     /// of before in place, and is told of as an alert; the first error is given back.
     ///
     /// Files that change are noticed within a minute without this.
     #[cfg(feature = "tls-rustls")]
-    pub fn reload_certificates(&self) -> Result<(), crate::error::Error> {
+    pub fn reload_certificates(&self) -> Result<(), Error> {
         let shared = &self.admission.shared;
         shared.certificates.reload(shared)
     }

@@ -5,7 +5,8 @@ use super::shared::Shared;
 use crate::clock::Tick;
 use crate::error::Refusal;
 use crate::message::Request;
-use crate::monitor::{Access, HitKind};
+use crate::monitor::metrics::Answered;
+use crate::monitor::{Access, AccessLog, HitKind};
 use http::StatusCode;
 use std::time::Duration;
 
@@ -14,29 +15,39 @@ impl Connection {
     /// answer serves as the line of the log: with the access log off nothing is done for it.
     pub(super) fn take_note(&mut self, status: StatusCode, began: Tick, head: usize) {
         let request = &self.exchange.request;
-        self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
-        if self.shared.access_log.is_some() {
-            // A head that was refused was never complete.
-            let complete = self.exchange.request.head.len > 0;
+        // A head that was refused was never complete.
+        let complete = request.head.len > 0;
+        self.wire.meter.note_answer(&Answered {
+            method: request.method(),
+            status,
+            duration: complete.then(|| began.since(self.exchange.now)),
+            sent: self.wire.sent(),
+            refused: self.exchange.refusal.map(|refusal| refusal.reason),
+        });
+        // To be asked often is what a probe is for.
+        if !self.exchange.plan.probe {
+            self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+        }
+        if let Some(log) = &self.policy.access_log {
             let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });
             let bytes = self.wire.sent().saturating_sub(head as u64);
-            self.shared.record(request, status, bytes, duration, &mut self.out);
+            self.shared.record(log, request, status, bytes, duration, &mut self.out);
             self.out.clear();
         }
     }
 }
 
 impl Shared {
-    /// Writes a line of the access log, if there is one, into the memory of `line`.
-    pub(super) fn record(
+    /// Writes a line of the access log, in the memory of `line`.
+    fn record(
         &self,
+        log: &AccessLog,
         request: &Request,
         status: StatusCode,
         bytes: u64,
         duration: Duration,
         line: &mut Vec<u8>,
     ) {
-        let Some(log) = &self.access_log else { return };
         let (head, input) = (&request.head, request.input.message());
         // Of a request whose first line was not understood there is no target.
         let target = head.target.of(input);
@@ -62,6 +73,8 @@ impl Shared {
         if refusal == Refusal::DRAINING || self.monitor.is_draining() {
             return;
         }
-        self.record(request, refusal.status, bytes as u64, Duration::ZERO, &mut Vec::new());
+        if let Some(log) = &self.policy().access_log {
+            self.record(log, request, refusal.status, bytes as u64, Duration::ZERO, &mut Vec::new());
+        }
     }
 }

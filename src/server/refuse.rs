@@ -85,14 +85,15 @@ impl Farewells {
         refusal: Refusal,
         mark: Option<Mark<ClientKey>>,
     ) {
-        shared.monitor.note_refusal();
         log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
         let handshake = if stream.is_tls() { self.handshakes.try_acquire() } else { None };
         if stream.is_tls() && handshake.is_none() {
+            shared.monitor.note_refusal(refusal, peer.into(), 0);
             shared.monitor.note_reset();
             return stream.reset();
         }
         let words = last_words(shared, peer, stream.is_tls(), refusal);
+        shared.monitor.note_refusal(refusal, peer.into(), words.len());
         self.part(&shared.clock, stream, words, false, (mark, handshake));
     }
 
@@ -151,8 +152,12 @@ pub(super) struct FarewellThread {
 
 impl FarewellThread {
     /// Starts it. It ends when every [`Farewells`] is gone and nobody is left to wait for.
-    pub(super) fn spawn(mut self) -> io::Result<()> {
-        Builder::new().name("farewell".into()).stack_size(STACK).spawn(move || self.run()).map(drop)
+    pub(super) fn spawn(mut self, shared: &Shared) -> io::Result<()> {
+        Builder::new()
+            .name(shared.thread_name("farewell"))
+            .stack_size(STACK)
+            .spawn(move || self.run())
+            .map(drop)
     }
 
     fn run(&mut self) {
@@ -241,7 +246,7 @@ fn last_words(shared: &Shared, peer: Option<SocketAddr>, secure: bool, refusal: 
     exchange.request.secure = secure;
     exchange.refusal = Some(refusal);
     let mut response = Response::problem(refusal.status);
-    shared.seal(&exchange, &mut response);
+    shared.policy().seal(&exchange, &mut response);
     let mut words = Vec::new();
     let text = response.body().bytes().unwrap_or_default();
     encode::head(

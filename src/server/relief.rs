@@ -25,6 +25,7 @@ impl Relief {
     /// Looks once, and starts the thread, which ends within a moment when the server shuts down.
     pub(super) fn spawn(admission: &Arc<Admission>) -> io::Result<()> {
         let limit = limit(admission.shared.config.max_memory, Path::new("/"));
+        admission.shared.monitor.set_memory_limit(limit);
         let pressure = limit.map(Pressure::new);
         let mut relief = Relief { admission: admission.clone(), pressure, step: Step::Well };
         relief.look();
@@ -46,6 +47,10 @@ impl Relief {
         let Some(pressure) = &mut self.pressure else { return };
         let now = shared.clock.now();
         let (step, limit) = (pressure.observe(usage.memory, now), pressure.limit());
+        // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
+        // helps only while clients hold a good part of it.
+        let helps = self.held() >= limit / 4;
+        shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step != self.step {
             if self.step == Step::Well {
                 shared.alerts.raise(Alert::Memory { at: shared.clock.date(), bytes: usage.memory, limit });
@@ -59,12 +64,8 @@ impl Relief {
             }
             self.step = step;
         }
-        // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
-        // helps only while clients hold a good part of it.
-        let helps = self.held() >= limit / 4;
-        shared.monitor.set_refusing(step >= Step::Refuse && helps);
         if step >= Step::Sweep {
-            shared.guards.sweep(now);
+            shared.policy().guards.sweep(now);
         }
         if step >= Step::CloseIdle && helps {
             for view in shared.board.views().filter(|view| view.phase == Phase::Idle) {
@@ -77,6 +78,6 @@ impl Relief {
     fn held(&self) -> u64 {
         let shared = &self.admission.shared;
         let buffered = shared.budget.total().saturating_sub(shared.budget.left()) as u64;
-        buffered + shared.monitor.counters().active_connections as u64 * CONNECTION
+        buffered + shared.monitor.active_connections() as u64 * CONNECTION
     }
 }

@@ -2,21 +2,25 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::guard::{Exchange, Guards};
-use crate::http1::Limits;
-use crate::message::{ClientKey, Request, RequestId, Response};
-use crate::monitor::{AccessLog, Alerts, Monitor};
+use crate::message::{ClientKey, Request, RequestId};
+use crate::monitor::metrics::SeatCounts;
+use crate::monitor::{Alerts, Monitor};
 use crate::net::Stream;
-use crate::service::Handler;
-use crate::sync::{Arc, AtomicU64, Ordering};
-use crate::threads::{Board, Budget, Lobby, Mark, MinimumRate, Semaphore, Tally};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::threads::{Board, Budget, Lobby, Mark, Semaphore, Tally};
 use std::net::SocketAddr;
 
+use super::policy::Policy;
 use super::refuse::Farewells;
 
 /// Everything a connection needs but itself. Not written after the start, but for what guards itself.
 pub(super) struct Shared {
+    /// What the server was started with. Of it counts what cannot change: how many there are of everything.
     pub(super) config: Config,
+    /// Replaced whole by who renews it; taken once by each connection, and again after each renewal.
+    pub(super) policy: Mutex<Arc<Policy>>,
+    /// Written after `policy`, read before it.
+    pub(super) renewals: AtomicU64,
     pub(super) clock: Clock,
     pub(super) board: Arc<Board>,
     pub(super) lobby: Arc<Lobby<Guest>>,
@@ -26,15 +30,16 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// Connections by client.
     pub(super) tally: Arc<Tally<ClientKey>>,
-    pub(super) guards: Guards,
-    pub(super) handler: Box<dyn Handler>,
     pub(super) monitor: Monitor,
+    /// What is counted at each seat.
+    pub(super) counts: Arc<SeatCounts>,
     pub(super) alerts: Alerts,
-    pub(super) access_log: Option<AccessLog>,
     pub(super) farewells: Farewells,
     #[cfg(feature = "tls-rustls")]
     pub(super) certificates: super::certificates::Certificates,
     pub(super) ids: RequestIds,
+    /// What the names of the threads begin with.
+    pub(super) crew: &'static str,
 }
 
 /// A connection that has been accepted and looks for a seat.
@@ -55,26 +60,32 @@ pub(super) struct RequestIds {
 }
 
 impl Shared {
-    pub(super) fn limits(&self) -> Limits {
-        let Config { max_request_line, max_head, max_headers, .. } = self.config;
-        Limits { request_line: max_request_line, head: max_head, fields: max_headers }
+    /// What holds from now on.
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.policy.lock().clone()
     }
 
-    pub(super) fn min_rate(&self) -> Option<MinimumRate> {
-        let grace = self.config.rate_grace;
-        self.config.min_rate.map(|bytes_per_second| MinimumRate { bytes_per_second, grace })
+    /// How often the policy was replaced. Asked for before the policy: then none is missed.
+    pub(super) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Acquire)
     }
 
-    /// The one door: every response passes here before it is written.
-    pub(super) fn seal(&self, exchange: &Exchange, response: &mut Response) {
-        if response.body().is_problem() {
-            response.spell_out_problem(&exchange.request);
-        }
-        if let Some(wait) = exchange.refusal.and_then(|refusal| refusal.retry_after) {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
-        }
-        self.guards.seal(exchange, response);
+    /// The name of a thread of this server.
+    pub(super) fn thread_name(&self, name: &str) -> String {
+        format!("{}{name}", self.crew)
+    }
+
+    /// Handlers that may be stuck before the server wants no more requests.
+    pub(super) fn bearable_stuck(&self) -> usize {
+        self.config.max_stand_ins.min(self.config.max_in_flight - 1)
+    }
+
+    /// Replaces the policy, for every request that has not begun.
+    pub(super) fn replace_policy(&self, make: impl FnOnce(&Policy) -> Policy) {
+        let before = self.policy();
+        let next = Arc::new(make(&before));
+        *self.policy.lock() = next;
+        self.renewals.fetch_add(1, Ordering::Release);
     }
 
     /// A request of which nothing has arrived, with its name.

@@ -1,9 +1,11 @@
 //! A connection's stream and its line on the board: everything that can block goes through here.
 
+use super::shared::Shared;
 use crate::clock::{Clock, Tick};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::message::Upgraded;
+use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Phase};
@@ -20,31 +22,56 @@ pub(super) struct Wire {
     pub(super) stream: Stream,
     pub(super) occupant: Arc<Occupant>,
     pub(super) clock: Clock,
+    /// What is counted of this connection.
+    pub(super) meter: Meter,
     write_timeout: Duration,
     min_rate: Option<u64>,
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
     written: u64,
+    /// When something was last heard or said: the latest moment that is known without asking the clock.
+    moment: Tick,
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, occupant: Occupant, clock: Clock, config: &Config) -> Self {
-        Wire {
+    pub(super) fn new(stream: Stream, occupant: Occupant, shared: &Shared, config: &Config) -> Self {
+        let mut wire = Wire {
             stream,
+            meter: shared.counts.meter(occupant.number()),
             occupant: Arc::new(occupant),
-            clock,
-            write_timeout: config.write_timeout,
-            min_rate: config.min_rate,
+            clock: shared.clock.clone(),
+            write_timeout: Duration::ZERO,
+            min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
-        }
+            moment: Tick::default(),
+        };
+        wire.obey(config);
+        wire
+    }
+
+    /// From the next answer on its client may read as slowly as `config` permits.
+    pub(super) fn obey(&mut self, config: &Config) {
+        self.write_timeout = config.write_timeout;
+        self.min_rate = config.min_rate;
     }
 
     /// Begins `phase` now, to be over in `span`.
-    pub(super) fn enter(&self, phase: Phase, span: Duration) -> Tick {
-        let now = self.clock.now();
-        self.occupant.enter(phase, now.after(span), now);
-        now
+    pub(super) fn enter(&mut self, phase: Phase, span: Duration) -> Tick {
+        self.moment = self.clock.now();
+        self.enter_at_once(phase, span)
+    }
+
+    /// Begins `phase` at the latest moment that is known, where nothing has been waited for since.
+    pub(super) fn enter_at_once(&self, phase: Phase, span: Duration) -> Tick {
+        self.occupant.enter(phase, self.moment.after(span), self.moment);
+        self.moment
+    }
+
+    /// Asks the clock.
+    pub(super) fn now(&mut self) -> Tick {
+        self.moment = self.clock.now();
+        self.moment
     }
 
     /// Waits for bytes. Zero means that no more will come: the client said so, or the board did.
@@ -54,18 +81,23 @@ impl Wire {
             Err(problem) if problem.kind() == ErrorKind::UnexpectedEof && self.occupant.claim().is_some() => {
                 Ok(0)
             }
-            read => read.map_err(|_| CloseReason::Broken),
+            Err(_) => Err(CloseReason::Broken),
+            Ok(count) => {
+                self.meter.note_received(count);
+                Ok(count)
+            }
         }
     }
 
     /// Tells the board that a body moves.
-    pub(super) fn note_received(&self, count: usize) {
-        self.occupant.progress(count, self.clock.now());
+    pub(super) fn note_received(&mut self, count: usize) {
+        self.moment = self.clock.now();
+        self.occupant.progress(count, self.moment);
     }
 
     /// Begins an answer; says when.
     pub(super) fn begin_answer(&mut self) -> Tick {
-        let now = self.clock.now();
+        let now = self.now();
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
         self.occupant.enter(Phase::Writing, self.write_deadline, now);
@@ -99,10 +131,11 @@ impl Wire {
 
     /// Sends `len` bytes of `file` from `offset` on.
     pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
-        let end = offset + len;
+        let end = offset.saturating_add(len);
+        let mut copied = Vec::new();
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(BLOCK).min(BLOCK);
-            let sent = retry(|| self.stream.send_file(file, &mut offset, count));
+            let sent = retry(|| self.stream.send_file(file, &mut offset, count, &mut copied));
             // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
             match sent {
                 Ok(0) => return Err(CloseReason::AnswerFailed),
@@ -153,8 +186,9 @@ impl Wire {
         }
     }
 
-    fn note_sent(&self, count: usize) {
-        self.occupant.progress(count, self.clock.now());
+    fn note_sent(&mut self, count: usize) {
+        self.moment = self.clock.now();
+        self.occupant.progress(count, self.moment);
         self.occupant.extend(self.answer_deadline());
     }
 

@@ -4,6 +4,8 @@
 mod accounts;
 #[cfg(feature = "json")]
 pub mod article;
+#[cfg(feature = "files")]
+pub mod files;
 mod health;
 mod https_only;
 #[cfg(feature = "json")]
@@ -12,6 +14,8 @@ mod router;
 
 #[cfg(feature = "auth")]
 pub use accounts::with_accounts;
+#[cfg(feature = "files")]
+pub use files::Files;
 pub use health::{Health, Ready};
 pub use https_only::HttpsOnly;
 #[cfg(feature = "json")]
@@ -58,6 +62,17 @@ where
 {
     fn handle(&self, request: &mut Request) -> Response {
         self(request).into_response()
+    }
+}
+
+/// A handler whose kind is chosen while the program runs.
+impl Handler for Box<dyn Handler> {
+    fn handle(&self, request: &mut Request) -> Response {
+        (**self).handle(request)
+    }
+
+    fn plan(&self, request: &Request) -> Plan {
+        (**self).plan(request)
     }
 }
 

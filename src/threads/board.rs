@@ -1,8 +1,9 @@
 //! The board: what every connection is doing, since when, and until when it may.
 
+use super::label::LabelCell;
 use super::phase::{Claim, Phase, Word};
 use crate::clock::Tick;
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current};
 use std::net::SocketAddr;
 
 /// One slot for each seat. The thread on the seat writes what it does; everybody else reads, or *claims*.
@@ -62,12 +63,16 @@ struct Slot {
     client: AtomicU64,
     /// Written by the tenant when it comes and goes; read by who has claimed, to cut the lifeline, outside the lock.
     tenancy: Mutex<Option<Tenancy>>,
+    /// What the tenant was last asked for. Written by the tenant alone.
+    label: LabelCell,
 }
 
 struct Tenancy {
     /// The word's count when the tenant sat down: an older claim was meant for somebody else.
     began: u64,
     tenant: Tenant,
+    /// The thread on the seat.
+    thread: Thread,
 }
 
 /// A tenant's hold on its slot: the only thing that writes there. Dropping it leaves the seat.
@@ -133,7 +138,8 @@ impl Board {
         slot.served.store(0, Ordering::Relaxed);
         slot.client.store(tenant.client, Ordering::Relaxed);
         let began = Word::load(&slot.word).changes() + 1;
-        *slot.tenancy.lock() = Some(Tenancy { began, tenant });
+        *slot.tenancy.lock() = Some(Tenancy { began, tenant, thread: current() });
+        slot.label.write([&[]; 3]);
         let occupant = Occupant { board: self.clone(), number, left: false };
         occupant.enter(Phase::Head, deadline, now);
         occupant
@@ -195,6 +201,28 @@ impl Board {
         self.slots.get(number)?.tenancy.lock().as_ref()?.tenant.peer
     }
 
+    /// The name of the thread on seat `number`; empty if it has none.
+    pub fn thread(&self, number: usize) -> Option<String> {
+        let tenancy = self.slots.get(number)?.tenancy.lock();
+        Some(tenancy.as_ref()?.thread.name().unwrap_or_default().to_owned())
+    }
+
+    /// What who has seat `number` was last asked for, as it was [noted](Occupant::note_request): whatever a client sent, cut to
+    /// [`LABEL_BYTES`](super::LABEL_BYTES). Empty before the first request.
+    pub fn label(&self, number: usize) -> Option<Vec<u8>> {
+        self.slots.get(number)?.label.read()
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// The claim in `word` is over: the tenant has left, or a stronger claim has taken its place.
     fn forget(&self, word: Word) {
         if word.claim() == Some(Claim::Evicted) {
@@ -243,6 +271,11 @@ impl Occupant {
         let count = served.load(Ordering::Relaxed) + 1;
         served.store(count, Ordering::Relaxed);
         count
+    }
+
+    /// Notes what the tenant is asked for: a method and a path, as they were sent. For people; nothing depends on it.
+    pub fn note_request(&self, method: &[u8], path: &[u8]) {
+        self.slot().label.write([method, b" ", path]);
     }
 
     /// Why this tenant must end what it does, if it must.
@@ -306,6 +339,7 @@ impl Slot {
             served: AtomicU64::new(0),
             client: AtomicU64::new(0),
             tenancy: Mutex::new(None),
+            label: LabelCell::new(),
         }
     }
 

@@ -45,6 +45,12 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
     evicted
 }
 
+/// How many seats [`evict`] could take back at `now`.
+pub fn evictable(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
+    let views = board.views().filter(|view| view.claim.is_none());
+    views.filter(|view| suspicion(view, now, min_rate).is_some() || at_rest(view, now).is_some()).count()
+}
+
 /// How long a connection has been behaving as honest ones do not; `None` if it has not.
 fn suspicion(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Duration> {
     let (spent, limit) = match view.phase {

@@ -1,7 +1,7 @@
 //! A map from many threads' keys to small states, that never grows past its capacity.
 
 use crate::clock::Tick;
-use crate::sync::Mutex;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
@@ -28,6 +28,9 @@ pub struct Table<K, V> {
     /// Each written by the threads whose keys fall into it, under its lock, for a few dozen nanoseconds.
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: RandomState,
+    /// How many entries there are. Written after an entry has come or gone, under its shard's lock; so who has put one in
+    /// finds it there.
+    len: AtomicUsize,
 }
 
 /// A table had no room: its entries at hand are all protected.
@@ -65,7 +68,7 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
             let capacity = capacity / shards + usize::from(number < capacity % shards);
             Mutex::new(Shard { places, entries: Vec::new(), hand: 0, capacity })
         };
-        Table { shards: (0..shards).map(shard).collect(), hasher }
+        Table { shards: (0..shards).map(shard).collect(), hasher, len: AtomicUsize::new(0) }
     }
 
     /// Looks at, and may change, what `key` has at `now`; an absent or expired entry is made anew first.
@@ -79,14 +82,17 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
         act: impl FnOnce(&mut V) -> R,
     ) -> Result<R, TableFull> {
         let mut shard = self.shard(&key).lock();
-        let place = match shard.places.get(&key) {
-            Some(&place) => {
-                if shard.entries[place].1.expires() <= now {
-                    shard.entries[place].1 = make();
-                }
-                place
+        let place = if let Some(&place) = shard.places.get(&key) {
+            if shard.entries[place].1.expires() <= now {
+                shard.entries[place].1 = make();
             }
-            None => shard.insert(key, make(), now)?,
+            place
+        } else {
+            let before = shard.entries.len();
+            let place = shard.insert(key, make(), now)?;
+            // A newcomer may have taken the place of another.
+            self.len.fetch_add(shard.entries.len() - before, Ordering::Release);
+            place
         };
         Ok(act(&mut shard.entries[place].1))
     }
@@ -94,6 +100,10 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
     /// Looks at, and may change, what `key` has at `now`, if it has anything that is not expired. See
     /// [`upsert`](Table::upsert) for what `act` may do.
     pub fn get<R>(&self, key: &K, now: Tick, act: impl FnOnce(&mut V) -> R) -> Option<R> {
+        // Many tables are empty most of the time: then nobody's key has to be hashed.
+        if self.is_empty() {
+            return None;
+        }
         let mut shard = self.shard(key).lock();
         let place = *shard.places.get(key)?;
         let entry = &mut shard.entries[place].1;
@@ -105,18 +115,33 @@ impl<K: Eq + Hash + Copy, V: Entry> Table<K, V> {
         let mut shard = self.shard(key).lock();
         let place = *shard.places.get(key)?;
         let entry = shard.take(place);
+        self.len.fetch_sub(1, Ordering::Release);
         (entry.expires() > now).then_some(entry)
     }
 
     /// Throws away what has expired, one shard's lock at a time, and gives back memory that has become far too much; says how
     /// many entries went.
     pub fn sweep(&self, now: Tick) -> usize {
-        self.shards.iter().map(|shard| shard.lock().sweep(now)).sum()
+        let sweep = |shard: &Mutex<Shard<K, V>>| {
+            let mut shard = shard.lock();
+            let gone = shard.sweep(now);
+            self.len.fetch_sub(gone, Ordering::Release);
+            gone
+        };
+        self.shards.iter().map(sweep).sum()
+    }
+
+    /// Shows every entry to `look`, expired ones that have not been swept included, one shard's lock at a time. See
+    /// [`upsert`](Table::upsert) for what `look` may do.
+    pub fn visit(&self, mut look: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            shard.lock().entries.iter().for_each(|(key, value)| look(key, value));
+        }
     }
 
     /// How many entries there are, expired ones that have not been swept included.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().entries.len()).sum()
+        self.len.load(Ordering::Acquire)
     }
 
     /// Whether there are none.

@@ -30,7 +30,7 @@ fn client(number: u32) -> ClientKey {
 }
 
 /// `name:password` as a line of a credentials file, hashed as cheaply as can be.
-fn line(name: &str, password: &str) -> String {
+pub fn line(name: &str, password: &str) -> String {
     use argon2_params::PARAMS;
     format!("{name}:{}\n", argon2_params::hash(password, PARAMS))
 }

@@ -276,8 +276,14 @@ mod descriptors {
         let mut error = BufReader::new(process.0.stderr.take().expect("piped"));
         let mut line = String::new();
         error.read_line(&mut line).expect("UTF-8");
-        let address =
-            line.trim_end().rsplit_once("http://").expect("the banner").1.parse().expect("an address");
+        let address = line
+            .trim_end()
+            .trim_end_matches('/')
+            .rsplit_once("http://")
+            .expect("the banner")
+            .1
+            .parse()
+            .expect("an address");
         // What it says is read, so that it can go on saying it.
         std::thread::spawn(move || std::io::copy(&mut error, &mut std::io::sink()));
 

@@ -1,9 +1,10 @@
 //! Answers on the wire: every kind of body, the statuses without one, and what the server adds or leaves out.
 
 use crate::support::{Answer, Broken, Client, ms, request, serve};
-use selvedge::{Body, HeaderValue, Request, Response};
+use selvedge::{Body, HeaderValue, Part, Request, Response};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -69,6 +70,15 @@ impl Read for Failing {
     }
 }
 
+/// Ranges of a file, each in brackets.
+fn parts(file: File, ranges: &[Range<u64>]) -> Body {
+    let part = |range: &Range<u64>| {
+        let len = range.end - range.start;
+        [Part::Bytes("<".into()), Part::File { offset: range.start, len }, Part::Bytes(">".into())]
+    };
+    Body::parts(file, ranges.iter().flat_map(part).collect())
+}
+
 fn len_of(answer: &Answer) -> Option<usize> {
     answer.field("content-length").map(|length| length.parse().expect("a number"))
 }
@@ -95,6 +105,20 @@ fn bodies() {
                 "/file/large" => Body::file(large).expect("a length"),
                 "/file/range" => Body::file_range(large, 1000, 2_000_000),
                 "/file/small-range" => Body::file_range(large, 4096, 10),
+                "/parts/none" => Body::parts(large, Vec::new()),
+                "/parts/small" => parts(large, &[0..10, 5000..5020]),
+                "/parts/gathered" => parts(large, &[0..16_000, 20_000..20_500, 30_000..46_384]),
+                "/parts/large" => {
+                    parts(large, &[0..100, 1000..3_000_000, 3_000_000..3_000_000, 4_000_000..6_000_000])
+                }
+                "/parts/large-bytes" => Body::parts(
+                    small,
+                    vec![Part::Bytes(pattern(100_000).into()), Part::File { offset: 0, len: 1000 }],
+                ),
+                "/parts/bytes-last" => Body::parts(
+                    small,
+                    vec![Part::File { offset: 0, len: 1000 }, Part::Bytes(pattern(100_000).into())],
+                ),
                 "/reader" => Body::reader(Trickle(io::Cursor::new(pattern(100_000)))),
                 "/reader/empty" => Body::reader(io::empty()),
                 "/reader/sized" => Body::sized_reader(Trickle(io::Cursor::new(pattern(100_000))), 90_000),
@@ -114,6 +138,30 @@ fn bodies() {
         ("/file/large", &whole, true),
         ("/file/range", &whole[1000..2_001_000], true),
         ("/file/small-range", &whole[4096..4106], true),
+        ("/parts/none", &[], true),
+        ("/parts/small", &[b"<", &whole[..10], b"><", &whole[5000..5020], b">"].concat(), true),
+        (
+            "/parts/gathered",
+            &[b"<", &whole[..16_000], b"><", &whole[20_000..20_500], b"><", &whole[30_000..46_384], b">"]
+                .concat(),
+            true,
+        ),
+        (
+            "/parts/large",
+            &[
+                b"<",
+                &whole[..100],
+                b"><",
+                &whole[1000..3_000_000],
+                b"><><",
+                &whole[4_000_000..6_000_000],
+                b">",
+            ]
+            .concat(),
+            true,
+        ),
+        ("/parts/large-bytes", &[&whole[..100_000], &whole[..1000]].concat(), true),
+        ("/parts/bytes-last", &[&whole[..1000], &whole[..100_000]].concat(), true),
         ("/reader", &whole[..100_000], false),
         ("/reader/empty", &[], false),
         ("/reader/sized", &whole[..90_000], true),
@@ -163,6 +211,9 @@ fn bodies_that_fail() {
                     file.set_len(50_000).expect("it can shrink");
                     body
                 }
+                "/shrunk/parts" => {
+                    parts(File::open(&path).expect("it is there"), &[0..40_000, 45_000..65_000])
+                }
                 path => panic!("{path}"),
             })
         },
@@ -174,6 +225,8 @@ fn bodies_that_fail() {
         ("/sized/panic", 20_000),
         ("/sized/short", 5),
         ("/shrunk", 50_000),
+        // It stays as short.
+        ("/shrunk/parts", 1 + 40_000 + 2 + 5_000),
     ] {
         let mut client = Client::connect(&server);
         client.send(request("GET", path));

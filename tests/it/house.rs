@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("error", 0),
     ("clock", 0),
     ("record", 0),
+    ("sanitize", 0),
     ("sync", 0),
 ];
 

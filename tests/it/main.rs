@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod accounts;
+mod admin;
 mod admission;
 mod alert_command;
 mod anchors;
@@ -14,14 +15,19 @@ mod elsewhere;
 mod encode;
 mod ends;
 mod errors;
+mod files;
 mod guards;
 mod head;
+mod heartbeat;
 mod house;
 mod in_flight;
 mod monitor;
+mod passed;
 mod record;
+mod renew;
 mod settings;
 mod streaming;
 mod support;
 mod threads;
 mod tls;
+mod units;

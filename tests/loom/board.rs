@@ -231,3 +231,26 @@ fn a_phase_is_not_overdue_by_the_last_one() {
         claimed
     });
 }
+
+/// Who reads what a tenant was asked for while that is being written sees the old text, the new one, or nothing: never a
+/// part of each.
+///
+/// Two threads, two preemptions at most: 170 interleavings. Caught: `LabelCell::write` without its first fence, or that does
+/// not count up before it writes; `read_once` without its fence, or that does not look at the count again (a torn text).
+#[test]
+fn a_label_is_never_torn() {
+    let whole = [&b"aaaaaaa "[..], b"bbbbbbb cccccccc"];
+    let outcomes = [None, Some(whole[0].to_vec()), Some(whole[1].to_vec())];
+    explore(Preemptions::AtMost(2), outcomes, || {
+        let (board, occupant, _) = tenanted(Phase::Head, Tick::NEVER);
+        occupant.note_request(b"aaaaaaa", b"");
+        let reader = {
+            let board = board.clone();
+            thread::spawn(move || board.label(0))
+        };
+        occupant.note_request(b"bbbbbbb", b"cccccccc");
+        let seen = reader.join().expect("a panic ends the model");
+        drop(occupant);
+        seen
+    });
+}

@@ -16,6 +16,8 @@ pub(in crate::cli) enum Kind {
     List(char),
     /// On or off; the flag alone is on.
     Switch,
+    /// Tables of texts with these keys, in a file and nowhere else. The texts come one after the other.
+    Tables(&'static [&'static str]),
 }
 
 /// A way to write values of `T`. What `show` gives is read as the same value.
@@ -173,6 +175,10 @@ pub(super) const fn file() -> Path {
     Path { hint: ValueHint::FilePath, permitted: "FILE, or off" }
 }
 
+pub(super) const fn directory() -> Path {
+    Path { hint: ValueHint::DirPath, permitted: "a directory, or off for the built-in application" }
+}
+
 pub(super) const fn program() -> Path {
     Path { hint: ValueHint::CommandName, permitted: "PROGRAM, or off" }
 }
@@ -193,6 +199,31 @@ impl Form<Option<PathBuf>> for Path {
 
     fn hint(&self) -> ValueHint {
         self.hint
+    }
+}
+
+/// Pairs of files, which stand in tables under these keys.
+pub(super) struct PathPairs(pub(super) &'static [&'static str; 2]);
+
+impl Form<Vec<(PathBuf, PathBuf)>> for PathPairs {
+    fn read(&self, texts: Vec<OsString>) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+        if texts.iter().any(|text| text.is_empty()) {
+            return Err(format!("an empty name; write a file for {}", self.0.join(" and ")));
+        }
+        let pairs = texts.chunks_exact(2);
+        Ok(pairs.map(|pair| (pair[0].clone().into(), pair[1].clone().into())).collect())
+    }
+
+    fn show(&self, value: &Vec<(PathBuf, PathBuf)>) -> Vec<OsString> {
+        value.iter().flat_map(|(one, other)| [one.clone().into(), other.clone().into()]).collect()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Tables(self.0)
+    }
+
+    fn hint(&self) -> ValueHint {
+        ValueHint::FilePath
     }
 }
 

@@ -9,7 +9,9 @@
 //! ```
 
 use super::Options;
-use super::form::{Form, Kind, LogOutlet, One, Switch, Word, file, program};
+use super::form::{Form, Kind, LogOutlet, One, PathPairs, Switch, Word, directory, file, program};
+use super::unix::{Owner, read_mode};
+use crate::cli::sandbox::Mode;
 use crate::config::{AddressSource, Network, SETTINGS, Setting};
 use crate::monitor::LogFormat;
 use clap::ValueHint;
@@ -62,6 +64,21 @@ impl Entry {
         }
     }
 
+    /// Whether it can be given as a flag or a variable.
+    pub(in crate::cli) fn has_flag(&self) -> bool {
+        !matches!(self.kind, Kind::Tables(_))
+    }
+
+    /// Whether it is a limit of `config`.
+    pub(in crate::cli) fn is_limit(&self) -> bool {
+        matches!(self.access, Access::Limit(_))
+    }
+
+    /// Whether it can be written `off`.
+    pub(in crate::cli) fn can_be_off(&self) -> bool {
+        self.value_name.ends_with("|off")
+    }
+
     /// Takes the values: as many as there are for a list, one for all others.
     pub(in crate::cli) fn set(&self, options: &mut Options, values: Vec<OsString>) -> Result<(), String> {
         match self.access {
@@ -90,7 +107,7 @@ impl From<&'static Setting> for Entry {
 }
 
 macro_rules! options {
-    ($($heading:literal {
+    ($($heading:tt {
         $($name:literal $($short:literal)?, $($field:ident).+: $form:expr, $value_name:literal, $help:literal;)*
     })*) => {
         fn own() -> Vec<Entry> {
@@ -115,20 +132,47 @@ macro_rules! options {
     };
 }
 
+/// What is served, which is the one argument without a flag.
+pub(in crate::cli) const PATH: &str = "path";
+/// The heading of what is said about a directory.
+pub(in crate::cli) const DIRECTORY: &str = "A directory";
+
 options! {
+    DIRECTORY {
+        "path", path: directory(), "PATH|off",
+            "Directory that is served, in place of the built-in application";
+        "listing", listing: Switch, "on|off",
+            "List directories that have no index.html";
+        "spa", spa: Switch, "on|off",
+            "Send browsers /index.html for what is not there";
+        "not-found", not_found: One { read: name, show: String::clone }.or_off(), "FILE|off",
+            "Page in PATH for what is not there";
+        "follow-links", follow_links: Switch, "on|off",
+            "Follow symbolic links to what is below PATH";
+        "gzip", gzip: Switch, "on|off",
+            "Compress texts for clients that take it";
+        "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",
+            "Cache-Control on files";
+    }
     "Listening" {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
-            "Listen on HOST:PORT or unix:PATH, repeatable";
+            "Listen on HOST:PORT, unix:PATH or fd:N, repeatable";
+        "unix-mode", unix_mode: One { read: read_mode, show: |mode| format!("{mode:04o}") }, "MODE",
+            "Who may connect to a Unix socket: the mode of its file";
+        "unix-owner", unix_owner: One { read: Owner::read, show: Owner::to_string }.or_off(), "OWNER|off",
+            "Whose its file is: USER, USER:GROUP or :GROUP";
     }
     "TLS" {
         "tls-cert", tls_cert: file(), "FILE|off",
             "Certificate and chain in PEM; with it HTTPS is spoken";
         "tls-key", tls_key: file(), "FILE|off",
             "The certificate's private key in PEM";
+        "tls-certificate", tls_certificates: PathPairs(&["cert", "key"]), "",
+            "A certificate and its key, chosen by the name the client asks for";
         "tls-client-ca", tls_client_ca: file(), "FILE|off",
             "Authorities in PEM; clients need a certificate of theirs";
         "tls-profile", tls_modern: Word { what: "profile", words: PROFILES }, "PROFILE",
-            "Versions: intermediate (1.3 and 1.2) or modern (1.3)";
+            "TLS 1.3 and 1.2: intermediate; 1.3 alone: modern";
         "tls-self-signed", tls_self_signed: Switch, "on|off",
             "A certificate made up at the start, for development";
         "redirect-http", redirect_http: One { read: address, show: String::clone }.or_off(), "ADDR|off",
@@ -152,6 +196,12 @@ options! {
         "insecure-cookies", insecure_cookies: Switch, "on|off",
             "Session cookies for plain HTTP, where all can read them";
     }
+    "Watching over it" {
+        "admin", admin: One { read: address, show: String::clone }.or_off(), "ADDR|off",
+            "Health, metrics and the live board, on their own listener";
+        "admin-token-file", admin_token_file: file(), "FILE|off",
+            "The token asked for there; needed off this machine";
+    }
     "Logs and alerts" {
         "log-file", log_file: file(), "FILE|off",
             "Append the log to FILE, besides standard error";
@@ -163,6 +213,10 @@ options! {
             "A line for every answer, to FILE or standard output";
         "alert-command", alert_command: program(), "PROGRAM|off",
             "Run for each alert, with it as JSON on standard input";
+    }
+    "System" {
+        "sandbox", sandbox: Word { what: "mode", words: &Mode::ALL }, "on|off|auto",
+            "Open nothing but what is needed (Landlock); auto: if possible";
     }
 }
 
@@ -181,7 +235,7 @@ const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogF
 
 fn address(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("an empty address; write HOST:PORT or unix:PATH".into());
+        return Err("an empty address; write HOST:PORT, unix:PATH or fd:N".into());
     }
     Ok(text.into())
 }
@@ -194,16 +248,28 @@ fn host(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("an empty name; write a file in PATH".into());
+    }
+    Ok(text.into())
+}
+
 fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("no colon; write 'Name: value'")?;
-    let value =
-        value.trim().parse().map_err(|_| "a character no field value can have; write 'Name: value'")?;
-    Ok((field_name(name)?, value))
+    Ok((field_name(name)?, field_value(value.trim())?))
 }
 
 fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
-    // It was read from text.
-    format!("{name}: {}", value.to_str().unwrap_or_default())
+    format!("{name}: {}", show_value(value))
+}
+
+fn field_value(text: &str) -> Result<HeaderValue, String> {
+    text.parse().map_err(|_| "a character no field value can have; write printable ones".into())
+}
+
+fn show_value(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 fn field_name(text: &str) -> Result<HeaderName, String> {

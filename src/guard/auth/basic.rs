@@ -5,7 +5,7 @@ use super::{Digest, Login, LoginError, Secret, Subject};
 use crate::clock::{Clock, Tick};
 use crate::error::{Error, Refusal};
 use crate::guard::{Exchange, Guard};
-use crate::message::{ClientKey, Response};
+use crate::message::{ClientKey, Request, Response};
 use crate::sync::Arc;
 use crate::threads::{Entry, Table};
 use base64ct::{Base64, Encoding};
@@ -99,6 +99,17 @@ impl BasicAuth {
         let hash = Sha256::new().chain_update(self.key.as_str()).chain_update(client.as_u64().to_be_bytes());
         Digest::of(&hash.chain_update(credentials).finalize())
     }
+}
+
+/// The one secret a request shows: a bearer token, or, as browsers send it, the password of any name.
+pub(crate) fn presented_token(request: &Request) -> Option<Zeroizing<Vec<u8>>> {
+    if let Some(token) = credentials(request, b"bearer") {
+        return Some(token.to_vec().into());
+    }
+    let sent = credentials(request, b"basic").filter(|sent| sent.len() <= MAX_CREDENTIALS)?;
+    let decoded = Zeroizing::new(Base64::decode_vec(std::str::from_utf8(sent).ok()?).ok()?);
+    let colon = decoded.iter().position(|&byte| byte == b':')?;
+    Some(decoded[colon + 1..].to_vec().into())
 }
 
 impl Guard for BasicAuth {

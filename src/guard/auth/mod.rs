@@ -39,6 +39,8 @@ mod login;
 mod passwords;
 mod tokens;
 
+#[cfg(not(loom))]
+pub(crate) use basic::presented_token;
 pub use digest::{Digest, Secret, equal};
 pub use tokens::{TokenStore, TokensFull, Uses};
 #[cfg(not(loom))]

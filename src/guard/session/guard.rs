@@ -5,7 +5,7 @@ use super::{MemoryStore, Record, SessionLimits, SessionStore, StoreError};
 use crate::clock::{Clock, Tick};
 use crate::error::Error;
 use crate::guard::auth::{Digest, Secret};
-use crate::guard::{Exchange, Guard};
+use crate::guard::{Census, Exchange, Guard};
 use crate::message::{Request, Response};
 use crate::sync::Arc;
 use http::HeaderValue;
@@ -256,6 +256,12 @@ fn carry(request: &mut Request, state: State, news: News) {
 impl Guard for Sessions {
     fn sweep(&self, now: Tick) {
         self.0.store.sweep(now);
+    }
+
+    fn report(&self, _: Tick, census: &mut Census) {
+        if let Some(count) = self.0.store.count() {
+            census.sessions = Some(census.sessions.unwrap_or(0) + count);
+        }
     }
 
     fn admit(&self, exchange: &mut Exchange) -> Result<(), crate::error::Refusal> {

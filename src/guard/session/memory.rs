@@ -112,6 +112,10 @@ impl MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
+    fn count(&self) -> Option<usize> {
+        Some(self.len())
+    }
+
     fn sweep(&self, now: Tick) {
         MemoryStore::sweep(self, now);
     }

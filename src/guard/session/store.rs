@@ -35,6 +35,11 @@ pub trait SessionStore: Send + Sync + 'static {
     fn sweep(&self, now: Tick) {
         let _ = now;
     }
+
+    /// How many sessions there are, if that is known without asking anybody.
+    fn count(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A session, as it is kept.

@@ -90,11 +90,16 @@ impl TlsStream {
     }
 
     /// Sends a piece of `file`, and before it what is held, through this process's memory: there it is encrypted.
-    pub(in crate::net) fn send_file(&mut self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        let mut block = vec![0; count.min(MAX_UNSENT)];
-        let read = file.read_at(&mut block, offset)?;
+    pub(in crate::net) fn send_file(
+        &mut self,
+        file: &File,
+        offset: u64,
+        count: usize,
+        block: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        block.resize(count.min(MAX_UNSENT), 0);
+        let read = file.read_at(block, offset)?;
         let taken = self.hold(block.get(..read).unwrap_or_default())?;
-        drop(block);
         self.send_pending()?;
         Ok(taken)
     }

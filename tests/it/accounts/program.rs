@@ -67,7 +67,7 @@ fn serve(arguments: &[&str]) -> (Serving, String, Option<String>) {
     let (mut address, mut demo) = (None, None);
     for line in BufReader::new(error).lines().map(|line| line.expect("UTF-8")) {
         if let Some((_, after)) = line.rsplit_once("http://") {
-            address = Some(after.to_owned());
+            address = Some(after.trim_end_matches('/').to_owned());
         }
         // The last line of the banner, but for that of the demo user.
         if line.contains("selvedge --help") && !arguments.is_empty() {

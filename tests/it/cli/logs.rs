@@ -275,7 +275,8 @@ fn memory_runs_out_and_comes_back() {
     assert!(get(&serving, "/").starts_with("HTTP/1.1 503 "));
     drop(large);
     serving.read_to("all is well again");
-    assert!(get(&serving, "/").starts_with("HTTP/1.1 200 "));
+    let answer = get(&serving, "/");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! The server as the options want it: made at the start, and given what has changed when they are read again.
+
+use super::listeners::Listeners;
+use super::log::Logs;
+use super::options::Options;
+use super::tls::Secured;
+use super::{Failure, accounts, site, tls};
+use crate::clock::Clock;
+use crate::guard::Csrf;
+use crate::guard::auth::Login;
+use crate::guard::session::Sessions;
+use crate::monitor::{AlertCommand, Monitor};
+use crate::server::{Builder, Server};
+use crate::service::{Handler, HttpsOnly, article, with_accounts};
+use crate::sync::Arc;
+use http::header::STRICT_TRANSPORT_SECURITY;
+use std::path::Path;
+
+/// Where HTTPS is, if no address says so.
+const HTTPS: u16 = 443;
+
+/// A server that runs, and what it goes on with when its options change.
+pub(super) struct Serving {
+    pub(super) server: Server,
+    kept: Kept,
+}
+
+/// What answers, and behind what.
+type Service = (Builder, Box<dyn Handler>);
+
+/// What outlives a change of the options: what is known of clients, and what was made up at the start.
+struct Kept {
+    logs: Logs,
+    monitor: Monitor,
+    sessions: Sessions,
+    /// Who may log in where no file says so.
+    demo: Option<Arc<Login>>,
+    secured: Secured,
+    /// The port of HTTPS.
+    https: u16,
+}
+
+impl Serving {
+    /// Listens and serves. With it come lines for the operator that are not to be kept: the password and the certificate
+    /// that were made up.
+    pub(super) fn start(
+        options: &Options,
+        listeners: Listeners,
+        logs: &Logs,
+        alert_command: Option<&AlertCommand>,
+    ) -> Result<(Self, Vec<String>), Failure> {
+        let secured = tls::load(options)?;
+        let sessions = Sessions::new(Clock::system());
+        let sessions = if options.insecure_cookies { sessions.with_insecure_cookies() } else { sessions };
+        let made_up = options.path.is_none() && options.users.is_none();
+        let (demo, line) = if made_up {
+            accounts::demo().map(|(login, line)| (Some(login), Some(line)))?
+        } else {
+            (None, None)
+        };
+        let lines = [secured.line.clone(), line].into_iter().flatten().collect();
+        let monitor = Monitor::new(Clock::system());
+        let https = listeners.main.iter().find_map(|listener| Some(listener.address().tcp()?.port()));
+        let https = https.unwrap_or(HTTPS);
+        let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured, https };
+
+        let (builder, handler) = kept.service(options)?;
+        let main = listeners.main.into_iter().map(|listener| tls::over(listener, kept.secured.tls.as_ref()));
+        let mut builder = main.chain(listeners.redirect).fold(builder, Builder::listener);
+        if let Some(command) = alert_command {
+            builder = builder.alert_sink(command.clone());
+        }
+        let server = builder.monitor(kept.monitor.clone()).serve(handler)?;
+        Ok((Serving { server, kept }, lines))
+    }
+
+    /// Puts new options in effect, as far as that can be done without a restart; all of them or, after an error, none.
+    pub(super) fn renew(&self, options: &Options) -> Result<(), Failure> {
+        let settings = tls::settings(options)?;
+        let (builder, handler) = self.kept.service(options)?;
+        self.kept.secured.replace(settings)?;
+        self.server.renew(builder, handler)?;
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// What answers, and behind which limits and guards.
+    fn service(&self, options: &Options) -> Result<Service, Failure> {
+        let mut headers = options.security_headers();
+        if self.secured.provisional {
+            // A browser that was told to insist on HTTPS gives nobody the choice to trust the certificate all the same.
+            headers = headers.without(&STRICT_TRANSPORT_SECURITY);
+        }
+        let mut builder = Server::builder().config(options.config.clone()).security_headers(headers);
+        if let Some(log) = self.logs.access.clone() {
+            builder = builder.access_log(log);
+        }
+        let (builder, handler) = match &options.path {
+            Some(path) => Kept::directory(builder, options, path)?,
+            None => self.application(builder, options)?,
+        };
+        // With plain HTTP somewhere that only points to HTTPS, if that is wanted.
+        let handler = match options.redirect_http {
+            Some(_) => Box::new(HttpsOnly::new(self.https, handler)),
+            None => handler,
+        };
+        Ok((builder, handler))
+    }
+
+    fn directory(builder: Builder, options: &Options, path: &Path) -> Result<Service, Failure> {
+        let (guard, files) = site::service(options, path)?;
+        Ok((guard.into_iter().fold(builder, Builder::guard), Box::new(files)))
+    }
+
+    fn application(&self, builder: Builder, options: &Options) -> Result<Service, Failure> {
+        let login = match (&options.users, &self.demo) {
+            (Some(path), _) => Arc::new(accounts::login(path)?),
+            (None, Some(demo)) => demo.clone(),
+            (None, None) => return Err(Failure::start("no --users any more; restart for that")),
+        };
+        let application = with_accounts(article::application(&self.monitor), login, &self.sessions);
+        let builder = builder.guard(self.sessions.clone()).guard(Csrf::new(self.sessions.clone()));
+        Ok((builder, Box::new(application)))
+    }
+}

@@ -1,0 +1,152 @@
+//! What is in a directory.
+
+use super::path::{Below, is_served};
+use super::root::{Miss, Opened, Root};
+use crate::message::Request;
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+/// Entries of a directory that are looked at, hidden ones included. Which they are of a larger one is up to the file
+/// system.
+pub(super) const MAX_ENTRIES: usize = 5_000;
+
+/// The entries of a directory that are there for clients.
+pub(super) struct Listing {
+    pub(super) entries: Vec<Entry>,
+    /// Whether there are more than were looked at.
+    pub(super) is_cut: bool,
+}
+
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    /// The name as it is shown: what is no UTF-8 is replaced, and so is what cannot be seen.
+    pub(super) shown: String,
+    pub(super) is_directory: bool,
+    /// In bytes; of directories it means nothing.
+    pub(super) size: u64,
+    /// When it was last modified, in seconds since 1970.
+    pub(super) modified: i64,
+}
+
+/// How a listing is sorted. Directories come first in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) key: Key,
+    pub(super) descending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Name,
+    Size,
+    Time,
+}
+
+impl Key {
+    pub(super) const ALL: [Key; 3] = [Key::Name, Key::Size, Key::Time];
+
+    /// Its value in a query.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Key::Name => "name",
+            Key::Size => "size",
+            Key::Time => "time",
+        }
+    }
+}
+
+impl Order {
+    /// As `?sort=name|size|time&order=asc|desc` says; by name, ascending, where it says nothing else.
+    pub(super) fn of(request: &Request) -> Order {
+        let sort = request.query_value("sort");
+        let key = Key::ALL.into_iter().find(|key| Some(key.as_str()) == sort).unwrap_or(Key::Name);
+        Order { key, descending: request.query_value("order") == Some("desc") }
+    }
+}
+
+impl Listing {
+    /// Reads `directory`, which was found at `below`.
+    pub(super) fn read(root: &Root, below: &Below, directory: File) -> io::Result<Listing> {
+        let mut directory = Dir::new(OwnedFd::from(directory))?;
+        let mut listing = Listing { entries: Vec::new(), is_cut: false };
+        let mut seen = 0;
+        while let Some(found) = directory.read() {
+            let found = found?;
+            let name = found.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if seen == MAX_ENTRIES {
+                listing.is_cut = true;
+                break;
+            }
+            seen += 1;
+            if !is_served(name.to_bytes()) {
+                continue;
+            }
+            // What is gone by now, or may not be looked at, is left out.
+            let Ok(stat) = statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let entry = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Symlink => Entry::behind_link(root, below, name.to_bytes()).ok(),
+                kind if matches!(kind, FileType::RegularFile | FileType::Directory) => Some(Entry::new(
+                    name.to_bytes(),
+                    kind == FileType::Directory,
+                    u64::try_from(stat.st_size).unwrap_or(0),
+                    stat.st_mtime,
+                )),
+                _ => None,
+            };
+            listing.entries.extend(entry);
+        }
+        Ok(listing)
+    }
+
+    /// Directories first, then as `order` says, then by name.
+    pub(super) fn sort(&mut self, order: Order) {
+        // Letters of either case together, as people look for them.
+        self.entries.sort_by_cached_key(|entry| (entry.shown.to_lowercase(), entry.name.clone()));
+        if order.key == Key::Name && order.descending {
+            self.entries.reverse();
+        }
+        self.entries.sort_by(|a, b| {
+            let by_key = match order.key {
+                Key::Name => Ordering::Equal,
+                Key::Size if a.is_directory => Ordering::Equal,
+                Key::Size => a.size.cmp(&b.size),
+                Key::Time => a.modified.cmp(&b.modified),
+            };
+            let by_key = if order.descending { by_key.reverse() } else { by_key };
+            b.is_directory.cmp(&a.is_directory).then(by_key)
+        });
+    }
+}
+
+impl Entry {
+    fn new(name: &[u8], is_directory: bool, size: u64, modified: i64) -> Entry {
+        Entry { name: name.to_vec(), shown: show(name), is_directory, size, modified }
+    }
+
+    /// What a client would get by its name, if links are followed.
+    fn behind_link(root: &Root, below: &Below, name: &[u8]) -> Result<Entry, Miss> {
+        let (metadata, is_directory) = match root.open_below(&below.join(name))? {
+            Opened::File(_, metadata) => (metadata, false),
+            Opened::Directory(directory) => (directory.metadata().map_err(|_| Miss::Failed)?, true),
+        };
+        Ok(Entry::new(name, is_directory, metadata.len(), metadata.mtime()))
+    }
+}
+
+/// A name as text in which everything can be seen: control characters become their pictures.
+pub(super) fn show(name: &[u8]) -> String {
+    let picture = |char: char| match u32::from(char) {
+        code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or(char),
+        0x7f => '\u{2421}',
+        0x80..=0x9f => char::REPLACEMENT_CHARACTER,
+        _ => char,
+    };
+    String::from_utf8_lossy(name).chars().map(picture).collect()
+}

@@ -1,0 +1,136 @@
+//! What tells one version of a representation from another (RFC 9110 §8.8).
+
+use http::HeaderValue;
+use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a file has to be left alone before its time tells its versions apart: file systems keep time in steps, of
+/// two seconds where they are coarsest, and a file may be changed twice within one of them.
+const SETTLED: u64 = 2;
+/// The first second HTTP has no date for: the year 10000.
+const END_OF_TIME: u64 = 253_402_300_800;
+
+/// An entity tag (§8.8.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityTag {
+    /// As it is sent.
+    text: String,
+    weak: bool,
+}
+
+/// When a representation last changed (§8.8.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modified {
+    /// In seconds since 1970; never later than the answer.
+    pub seconds: u64,
+    /// Whether that second is over for long enough for the representation to be the only one of it.
+    pub strong: bool,
+}
+
+/// The validators of a representation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// For the field `ETag`.
+    pub tag: Option<EntityTag>,
+    /// For the field `Last-Modified`.
+    pub modified: Option<Modified>,
+}
+
+impl EntityTag {
+    /// A tag of characters that one can have: visible ASCII but for the double quote.
+    ///
+    /// ```
+    /// use selvedge::service::files::validators::EntityTag;
+    ///
+    /// assert_eq!(EntityTag::new("abc", true).as_str(), "W/\"abc\"");
+    /// ```
+    pub fn new(opaque: &str, weak: bool) -> Self {
+        let text = if weak { format!("W/\"{opaque}\"") } else { format!("\"{opaque}\"") };
+        EntityTag { text, weak }
+    }
+
+    /// As it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it may stay the same while bytes change.
+    pub fn is_weak(&self) -> bool {
+        self.weak
+    }
+
+    /// Whether this is the tag `theirs`, as it was sent, and both are strong (§8.8.3.2).
+    pub fn is_strongly(&self, theirs: &[u8]) -> bool {
+        !self.weak && self.text.as_bytes() == theirs
+    }
+
+    /// Whether this is the tag `theirs`, as it was sent, weak or not (§8.8.3.2).
+    pub fn is_weakly(&self, theirs: &[u8]) -> bool {
+        self.opaque() == theirs.strip_prefix(b"W/").unwrap_or(theirs)
+    }
+
+    /// With its quotes.
+    fn opaque(&self) -> &[u8] {
+        self.text.strip_prefix("W/").unwrap_or(&self.text).as_bytes()
+    }
+}
+
+impl Validators {
+    /// Those of a file, as it is sent at `now` under the content coding `coding`.
+    ///
+    /// The tag changes with the file's content, and with its place, size, times, owner and mode: whatever is done to a
+    /// file moves its change time, which nobody can set back. It is strong once the file has been left alone for two
+    /// seconds; before that it is weak, and another one, since a change might not show.
+    pub fn of_file(metadata: &Metadata, now: SystemTime, coding: &str) -> Self {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        let settled = metadata.mtime().saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
+        let mut state = DefaultHasher::new();
+        // Device and inode numbers are nobody's business: NFS servers have been known to trust who knows them.
+        for number in [metadata.dev(), metadata.ino()] {
+            state.write_u64(number);
+        }
+        for number in [metadata.ctime(), metadata.ctime_nsec()] {
+            state.write_i64(number);
+        }
+        let opaque = format!(
+            "{:x}.{:x}-{:x}-{:016x}{}{coding}{}",
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.size(),
+            state.finish(),
+            if coding.is_empty() { "" } else { "-" },
+            if settled { "" } else { "-new" },
+        );
+        let seconds = u64::try_from(metadata.mtime()).ok().filter(|&seconds| seconds < END_OF_TIME);
+        let modified = seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled });
+        Validators { tag: Some(EntityTag::new(&opaque, !settled)), modified }
+    }
+
+    /// The same with a weak tag, for what is made of the file anew each time.
+    #[must_use]
+    pub fn weakened(mut self) -> Self {
+        if let Some(tag) = self.tag.as_mut().filter(|tag| !tag.weak) {
+            tag.text.insert_str(0, "W/");
+            tag.weak = true;
+        }
+        self
+    }
+
+    /// Those of something made for each answer, which a hash of its bytes tells from what it was before.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut state = DefaultHasher::new();
+        state.write(bytes);
+        let opaque = format!("{:x}-{:016x}", bytes.len(), state.finish());
+        Validators { tag: Some(EntityTag::new(&opaque, true)), modified: None }
+    }
+}
+
+impl Modified {
+    pub(super) fn to_value(self) -> Option<HeaderValue> {
+        let seconds = self.seconds.min(END_OF_TIME - 1);
+        let date = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+        HeaderValue::from_str(&httpdate::fmt_http_date(date)).ok()
+    }
+}

@@ -1,0 +1,113 @@
+//! Which of its representations a client gets (RFC 9110 §12.1): the file, a compressed one beside it, or one made now.
+
+use super::Files;
+use super::accept::{Coding, Codings};
+use super::gzip::{self, Gzip};
+use super::kind::Kind;
+use super::represent::{Asked, Content, Representation};
+use super::root::Opened;
+use super::validators::Validators;
+use crate::message::Body;
+use crate::threads::Share;
+use http::HeaderValue;
+use std::fs::{File, Metadata};
+use std::io::{self, Cursor, Read};
+use std::os::unix::fs::MetadataExt;
+
+/// Bytes of pages that are being sent, all together: clients that do not read them cost no more than this.
+pub(super) const MAX_PAGES: usize = 64 << 20;
+/// Bytes of a page that does not count.
+const SMALL_PAGE: usize = 32 << 10;
+
+/// A page that is being sent.
+struct Page {
+    html: Cursor<String>,
+    /// Held for as long as the page is.
+    _share: Share,
+}
+
+impl Read for Page {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.html.read(buffer)
+    }
+}
+
+impl Files {
+    /// Chooses among the representations of the file at `path`; `None` if the client accepts none of them.
+    pub(super) fn choose(
+        &self,
+        asked: &Asked<'_>,
+        path: &[u8],
+        file: File,
+        metadata: &Metadata,
+    ) -> Option<Representation> {
+        let kind = Kind::of(path);
+        let codings = Codings::read(asked.accept_encoding.iter().copied());
+        let (compressible, now) = (kind.is_compressible(), self.clock.date());
+        let of = |content, coding: Option<Coding>, validators| Representation {
+            content,
+            kind: kind.value.clone(),
+            coding,
+            validators,
+            vary: compressible.then_some("Accept-Encoding"),
+            cache_control: self.cache_control.clone(),
+        };
+        // What is compressed by its nature has no compressed sibling: nobody looks for one.
+        if compressible || !codings.identity() {
+            for coding in codings.ranked() {
+                if let Some((sibling, its)) = self.sibling(path, coding, metadata) {
+                    let validators = Validators::of_file(&its, now, coding.name());
+                    return Some(of(Content::File(sibling, its.len()), Some(coding), validators));
+                }
+            }
+            if let Some(place) = self.may_compress(codings, metadata.len()) {
+                let body = Body::reader(Gzip::new(file, metadata.len(), place));
+                let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
+                return Some(of(Content::Body(body), Some(Coding::Gzip), validators));
+            }
+        }
+        let validators = Validators::of_file(metadata, now, "");
+        codings.identity().then(|| of(Content::File(file, metadata.len()), None, validators))
+    }
+
+    /// A page made for this answer; `None` if all such pages together have become too large.
+    pub(super) fn page(&self, asked: &Asked<'_>, html: String) -> Option<Representation> {
+        let mut share = self.pages.share();
+        if html.len() > SMALL_PAGE && !share.draw(html.len()) {
+            return None;
+        }
+        let codings = Codings::read(asked.accept_encoding.iter().copied());
+        let (len, validators) = (html.len() as u64, Validators::of_bytes(html.as_bytes()));
+        let page = Page { html: Cursor::new(html), _share: share };
+        let (coding, body) = match self.may_compress(codings, len) {
+            Some(place) => (Some(Coding::Gzip), Body::reader(Gzip::new(page, len, place))),
+            None => (None, Body::sized_reader(page, len)),
+        };
+        Some(Representation {
+            content: Content::Body(body),
+            kind: HeaderValue::from_static("text/html; charset=utf-8"),
+            coding,
+            validators,
+            vary: self.gzip.is_some().then_some("Accept-Encoding"),
+            cache_control: self.cache_control.clone(),
+        })
+    }
+
+    /// The file beside `path` that holds its content under `coding`, if that is no older.
+    fn sibling(&self, path: &[u8], coding: Coding, original: &Metadata) -> Option<(File, Metadata)> {
+        let path = [path, coding.suffix()].concat();
+        let Ok(Opened::File(file, metadata)) = self.root.open_below(&path) else { return None };
+        // Some tools copy the time of the original without its fraction of a second.
+        let fraction = if metadata.mtime_nsec() == 0 { 0 } else { original.mtime_nsec() };
+        let is_current = (metadata.mtime(), metadata.mtime_nsec()) >= (original.mtime(), fraction);
+        (is_current && metadata.len() > 0).then_some((file, metadata))
+    }
+
+    /// Compression, if that is on, wanted, worth it and not going on in too many places.
+    fn may_compress(&self, codings: Codings, len: u64) -> Option<Share> {
+        let is_wanted = codings.ranked().any(|coding| coding == Coding::Gzip);
+        let is_worth_it = len >= gzip::MIN_LENGTH || !codings.identity();
+        let mut place = self.gzip.as_ref().filter(|_| is_wanted && is_worth_it)?.share();
+        place.draw(1).then_some(place)
+    }
+}

@@ -1,0 +1,114 @@
+//! SIGHUP: options that are read again.
+
+use super::{ANY, Serving, program, scratch};
+use rustix::process::Signal;
+use std::fs;
+
+/// Each step changes the file and sends the signal; then these lines follow one another in the log.
+#[test]
+fn the_file_is_read_again() {
+    let file = scratch("reload.toml");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let error = format!("ERROR SIGHUP: nothing is changed: {path}");
+    let steps: &[(&str, &[&str])] = &[
+        ("log-level = 'info'\n", &["INFO  SIGHUP: all options are as they were"]),
+        (
+            "log-level = 'debug'\nkeep-alive = '5s'\nallow-host = ['a', 'b']\nmax-in-flight = 99\n",
+            &[
+                "INFO  SIGHUP: allow-host is now a, b; it was ",
+                "INFO  SIGHUP: log-level is now debug; it was info",
+                "WARN  SIGHUP: max-in-flight stays 100; 99 takes effect with a restart",
+                "INFO  SIGHUP: keep-alive is now 5s; it was 15s",
+            ],
+        ),
+        // What waits for a restart is told each time.
+        (
+            "log-level = 'debug'\nkeep-alive = '5s'\nmax-in-flight = 99\n",
+            &[
+                "INFO  SIGHUP: allow-host is now ; it was a, b",
+                "WARN  SIGHUP: max-in-flight stays 100; 99 takes effect with a restart",
+            ],
+        ),
+        (
+            "keep-alive = '5x'\nmax-bodi = 1\n",
+            &[
+                ":1:14: bad value for keep-alive: '5x' is not a time",
+                ":2:1: unknown key 'max-bodi'; a similar one is 'max-body'",
+            ],
+        ),
+        ("keep-alive = \n", &[":1:14: "]),
+        (
+            "",
+            &[
+                "INFO  SIGHUP: log-level is now info; it was debug",
+                "INFO  SIGHUP: keep-alive is now 15s; it was 5s",
+            ],
+        ),
+        // The flag is stronger still.
+        ("drain-timeout = '1s'\n", &["INFO  SIGHUP: all options are as they were"]),
+    ];
+    fs::write(&file, "").expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["-c", &path, "--drain-timeout", "7s"]));
+    for (text, expected) in steps {
+        fs::write(&file, text).expect("a place to write");
+        serving.signal(Signal::HUP);
+        for expected in *expected {
+            let expected =
+                if expected.starts_with(':') { format!("{error}{expected}") } else { (*expected).to_owned() };
+            let line = serving.read_to("SIGHUP");
+            assert!(line.contains(&expected), "{text}: {line} does not say {expected}");
+        }
+    }
+    fs::remove_file(&file).expect("it is there");
+    serving.signal(Signal::HUP);
+    serving.read_to("ERROR SIGHUP: nothing is changed: cannot read the configuration ");
+    fs::create_dir(&file).expect("the name is free");
+    serving.signal(Signal::HUP);
+    serving.read_to(&format!(
+        "ERROR SIGHUP: nothing is changed: the configuration {path} is no file that can be read again"
+    ));
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    let _ = fs::remove_dir(file);
+}
+
+/// What is logged follows the level at once, both ways.
+#[test]
+fn the_level_of_the_log() {
+    use std::io::{Read, Write};
+    let file = scratch("level.toml");
+    fs::write(&file, "").expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["-c", file.to_str().expect("UTF-8")]));
+    let refused = |serving: &Serving| {
+        let mut stream = std::net::TcpStream::connect(&serving.address).expect("it listens");
+        stream.write_all(b"GET /../ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it reads");
+        stream.read_to_string(&mut String::new()).expect("it answers");
+    };
+    fs::write(&file, "log-level = 'debug'").expect("a place to write");
+    serving.signal(Signal::HUP);
+    serving.read_to("log-level is now debug");
+    refused(&serving);
+    serving.read_to("DEBUG ");
+    fs::write(&file, "log-level = 'info'").expect("a place to write");
+    serving.signal(Signal::HUP);
+    serving.read_to("log-level is now info");
+    refused(&serving);
+    serving.signal(Signal::TERM);
+    let rest = serving.end(0);
+    assert!(!rest.contains("DEBUG"), "{rest}");
+    let _ = fs::remove_file(file);
+}
+
+/// A value that stands in a file of its own is read again too.
+#[test]
+fn values_in_files_are_read_again() {
+    let file = scratch("reloaded-value");
+    fs::write(&file, "7s\n").expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).env("SELVEDGE_KEEP_ALIVE_FILE", &file));
+    fs::write(&file, "8s\n").expect("a place to write");
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: keep-alive is now 8s; it was 7s");
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    let _ = fs::remove_file(file);
+}
