@@ -84,10 +84,17 @@ fn seats_in_numbers_and_in_words() {
     drop(lobby);
     gate.open(3);
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
-    let row = board(&admin, "seat=0")["seat"].clone();
+}
+
+#[test]
+fn a_seat_between_requests() {
+    let server = serve(|_| {}, |_: &mut selvedge::Request| "");
+    let admin = admin(&server);
+    let mut client = Client::connect(&server);
+    client.get("/last");
     eventually("it is idle", || board(&admin, "seat=0")["seat"]["phase"] == "idle");
-    assert!(row.is_object());
-    assert_eq!(board(&admin, "seat=0")["seat"]["past"], true, "that was the last request");
+    let seat = board(&admin, "seat=0")["seat"].clone();
+    assert_eq!((&seat["request"], &seat["past"]), (&"GET /last".into(), &true.into()));
 }
 
 #[test]
