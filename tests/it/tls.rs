@@ -6,14 +6,14 @@ mod agreement;
 mod answers;
 mod beginnings;
 mod certificates;
-mod client;
+pub mod client;
 mod ends;
-mod forger;
+pub mod forger;
 mod mutual;
 mod names;
 mod overload;
-mod pki;
-mod raw;
+pub mod pki;
+pub mod raw;
 mod schemes;
 mod times;
 

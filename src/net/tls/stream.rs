@@ -191,7 +191,8 @@ impl TlsStream {
     fn info(&self) -> Result<TlsInfo, &'static str> {
         let session = self.session.as_ref().ok_or("nothing was said")?;
         let certificate = session.peer_certificates().and_then(<[_]>::first);
-        let client = certificate.map(|certificate| client_of(certificate).ok_or("its certificate cannot be read"));
+        let client =
+            certificate.map(|certificate| client_of(certificate).ok_or("its certificate cannot be read"));
         let client = match client.transpose()? {
             // A session that is resumed may be older than that.
             Some((_, end)) if end < Clock::system().date() => return Err("its certificate has expired"),

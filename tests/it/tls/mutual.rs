@@ -211,7 +211,8 @@ fn sessions_of_clients() {
 fn sessions_that_are_too_old() {
     let folder = Folder::new("old-sessions");
     let (server, _) = server(&folder);
-    let alice = person(|parameters| parameters.not_after = (SystemTime::now() + Duration::from_secs(3)).into());
+    let alice =
+        person(|parameters| parameters.not_after = (SystemTime::now() + Duration::from_secs(3)).into());
     let configs = [&TLS12, &TLS13].map(|version| {
         Arc::new(Offer { versions: &[version], certificate: Some(&alice), ..Offer::default() }.config())
     });

@@ -6,7 +6,8 @@ use crate::support::{Client, request};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use selvedge::config::{AddressSource, Network};
 use selvedge::{
-    Config, HeaderValue, HttpsOnly, Method, Request, Response, Router, SecurityHeaders, Server, StatusCode, Validate,
+    Config, HeaderValue, HttpsOnly, Method, Request, Response, Router, SecurityHeaders, Server, StatusCode,
+    Validate,
 };
 
 const HSTS: &str = "strict-transport-security";
@@ -39,7 +40,10 @@ fn strict_transport_security() {
     let rows: &[(SecurityHeaders, Option<&str>)] = &[
         (SecurityHeaders::new(), YEAR),
         (SecurityHeaders::new().without(&STRICT_TRANSPORT_SECURITY), None),
-        (SecurityHeaders::new().with(STRICT_TRANSPORT_SECURITY, other), Some("max-age=60; includeSubDomains")),
+        (
+            SecurityHeaders::new().with(STRICT_TRANSPORT_SECURITY, other),
+            Some("max-age=60; includeSubDomains"),
+        ),
     ];
     for (headers, expected) in rows {
         let handler = Router::new().get("/", |_: &mut Request| "hello").get("/panic", panic);
@@ -123,7 +127,11 @@ fn schemes_behind_proxies() {
         let mut plain = Client::to(plain);
         for (answer, expected) in [(secure.ask(&request), over_tls), (plain.ask(&request), over_plain)] {
             assert_eq!(answer.text(), *expected, "{source:?} {trusted} {fields}");
-            assert_eq!(answer.field(HSTS), YEAR.filter(|_| *expected == "https"), "{source:?} {trusted} {fields}");
+            assert_eq!(
+                answer.field(HSTS),
+                YEAR.filter(|_| *expected == "https"),
+                "{source:?} {trusted} {fields}"
+            );
         }
         // What one request said does not stick to the connection.
         assert_eq!((secure.get("/").text(), plain.get("/").text()), ("https", "http"));
