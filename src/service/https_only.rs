@@ -68,7 +68,8 @@ impl<H: Handler> Handler for HttpsOnly<H> {
         if Self::lets_in(request) {
             self.handler.plan(request)
         } else {
-            Plan { instant: true, ..Plan::default() }
+            // What has not been sent in the clear yet is not asked for.
+            Plan { instant: true, streams: true, ..Plan::default() }
         }
     }
 }
