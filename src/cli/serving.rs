@@ -6,12 +6,12 @@ use super::options::Options;
 use super::tls::Secured;
 use super::{Failure, accounts, site, tls};
 use crate::clock::Clock;
-use crate::guard::Csrf;
+use crate::guard::{Csrf, Guard};
 use crate::guard::auth::Login;
 use crate::guard::session::Sessions;
 use crate::monitor::{AlertCommand, Monitor};
 use crate::server::{Builder, Server};
-use crate::service::{Handler, HttpsOnly, article, with_accounts};
+use crate::service::{Handler, HttpsOnly, OfHttps, article, with_accounts};
 use crate::sync::Arc;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use std::path::Path;
@@ -110,7 +110,8 @@ impl Kept {
 
     fn directory(builder: Builder, options: &Options, path: &Path) -> Result<Service, Failure> {
         let (guard, files) = site::service(options, path)?;
-        Ok((guard.into_iter().fold(builder, Builder::guard), Box::new(files)))
+        let builder = guard.into_iter().fold(builder, |builder, guard| guarded(builder, options, guard));
+        Ok((builder, Box::new(files)))
     }
 
     fn application(&self, builder: Builder, options: &Options) -> Result<Service, Failure> {
@@ -120,7 +121,17 @@ impl Kept {
             (None, None) => return Err(Failure::start("no --users any more; restart for that")),
         };
         let application = with_accounts(article::application(&self.monitor), login, &self.sessions);
-        let builder = builder.guard(self.sessions.clone()).guard(Csrf::new(self.sessions.clone()));
+        let builder = guarded(builder, options, self.sessions.clone());
+        let builder = guarded(builder, options, Csrf::new(self.sessions.clone()));
         Ok((builder, Box::new(application)))
+    }
+}
+
+/// The guard, for all requests that the handler is for: where plain HTTP only points to HTTPS, nobody there is asked for a
+/// password.
+fn guarded(builder: Builder, options: &Options, guard: impl Guard) -> Builder {
+    match options.redirect_http {
+        Some(_) => builder.guard(OfHttps(guard)),
+        None => builder.guard(guard),
     }
 }

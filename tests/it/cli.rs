@@ -16,6 +16,8 @@ mod sandbox;
 mod socket_files;
 #[cfg(target_os = "linux")]
 mod supervisor;
+#[cfg(feature = "self-signed")]
+mod tls;
 
 use rustix::process::{Pid, Signal, kill_process};
 use selvedge::config::{Config, SETTINGS};
