@@ -127,27 +127,36 @@ impl Admin {
 
     /// The same, on what is bound already.
     pub fn serve_on(self, listener: Listener) -> Result<Server, Error> {
-        if !listener.address().is_local() && self.access.token.is_none() {
-            let problem = format!(
-                "other machines can reach {}, and there is no token; give one with --admin-token-file FILE, or use \
-                 127.0.0.1:PORT or unix:PATH",
-                listener.address()
-            );
-            return Err(Error::Setting { name: "admin", problem });
-        }
-        let headers =
-            SecurityHeaders::new().with(REFERRER_POLICY, HeaderValue::from_static("no-referrer")).with(
-                HeaderName::from_static("cross-origin-resource-policy"),
-                HeaderValue::from_static("same-origin"),
-            );
-        Server::builder()
-            .config(config())
-            .clock(self.watched.shared.clock.clone())
-            .crew("admin-")
-            .security_headers(headers)
-            .listener(listener)
-            .serve(self)
+        self.may_answer(listener.address())?;
+        let clock = self.watched.shared.clock.clone();
+        builder().clock(clock).crew("admin-").listener(listener).serve(self)
     }
+
+    /// Answers from now on in the place of the one that `running` was begun with, such as when the token has changed.
+    pub fn take_over(self, running: &Server) -> Result<(), Error> {
+        running.addresses().iter().try_for_each(|address| self.may_answer(address))?;
+        running.renew(builder(), self)
+    }
+
+    fn may_answer(&self, address: &Address) -> Result<(), Error> {
+        if address.is_local() || self.access.token.is_some() {
+            return Ok(());
+        }
+        let problem = format!(
+            "other machines can reach {address}, and there is no token; give one with --admin-token-file FILE, or use \
+             127.0.0.1:PORT or unix:PATH"
+        );
+        Err(Error::Setting { name: "admin", problem })
+    }
+}
+
+/// What every one of them is like.
+fn builder() -> crate::server::Builder {
+    let headers = SecurityHeaders::new().with(REFERRER_POLICY, HeaderValue::from_static("no-referrer")).with(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    Server::builder().config(config()).security_headers(headers)
 }
 
 impl Watched {
