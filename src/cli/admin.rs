@@ -13,8 +13,7 @@ use zeroize::Zeroizing;
 /// Bytes of a token's file that are read: more than a token has.
 const MAX_FILE: u64 = 4096;
 /// What is wrong with a token for nobody.
-pub(super) const TOKEN_ALONE: &str =
-    "--admin-token-file without --admin; give an address with --admin ADDR";
+pub(super) const TOKEN_ALONE: &str = "--admin-token-file without --admin; give an address with --admin ADDR";
 
 /// The listener, and what it goes on with when the token changes.
 pub(super) struct Watch {

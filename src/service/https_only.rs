@@ -72,11 +72,7 @@ impl<H: Handler> Handler for HttpsOnly<H> {
     }
 
     fn plan(&self, request: &Request) -> Plan {
-        if lets_in(request) {
-            self.handler.plan(request)
-        } else {
-            Plan { instant: true, ..Plan::default() }
-        }
+        if lets_in(request) { self.handler.plan(request) } else { Plan { instant: true, ..Plan::default() } }
     }
 }
 

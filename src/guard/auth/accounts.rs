@@ -124,9 +124,8 @@ impl Accounts {
 
     /// Names of `before` that are not here, or have another password here.
     pub(super) fn ended_since<'a>(&self, before: &'a Accounts) -> impl Iterator<Item = &'a Arc<str>> {
-        let stays = |(name, stored): &(&Arc<str>, &Stored)| {
-            self.by_name.get(*name).is_some_and(|now| now.is(stored))
-        };
+        let stays =
+            |(name, stored): &(&Arc<str>, &Stored)| self.by_name.get(*name).is_some_and(|now| now.is(stored));
         before.by_name.iter().filter(move |account| !stays(account)).map(|(name, _)| name)
     }
 

@@ -110,13 +110,20 @@ impl Admin {
     /// of any name. Only its SHA-256 is kept.
     #[cfg(feature = "auth")]
     pub fn token(mut self, token: &str) -> Result<Self, Error> {
-        let fits = (SHORTEST_TOKEN..=1024).contains(&token.len());
-        if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = "the token must be one line of 16 to 1024 visible ASCII characters".into();
-            return Err(Error::Setting { name: "admin-token-file", problem });
-        }
+        Admin::token_fits(token)?;
         self.access.token = Some(crate::guard::auth::Digest::of(token.as_bytes()));
         Ok(self)
+    }
+
+    /// Whether that can be a token.
+    #[cfg(feature = "auth")]
+    pub(crate) fn token_fits(token: &str) -> Result<(), Error> {
+        let fits = (SHORTEST_TOKEN..=1024).contains(&token.len());
+        if fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        let problem = "the token must be one line of 16 to 1024 visible ASCII characters".into();
+        Err(Error::Setting { name: "admin-token-file", problem })
     }
 
     /// Answers on a listener of its own: `host:port` or `unix:PATH`, with two threads and limits that are apart from those of

@@ -105,7 +105,12 @@ fn over_a_unix_socket_and_with_a_token() {
     // Each step writes another token and sends the signal: what is said, and what each of the two tokens gets.
     for (text, says, first, second) in [
         ("another-token-of-some-length\n", "SIGHUP: all options are as they were", 401, 200),
-        ("short\n", "SIGHUP: nothing is changed: bad value for --admin-token-file: the token must be", 401, 200),
+        (
+            "short\n",
+            "SIGHUP: nothing is changed: bad value for --admin-token-file: the token must be",
+            401,
+            200,
+        ),
         ("a-token-of-some-length", "SIGHUP: all options are as they were", 200, 401),
     ] {
         fs::write(&token, text).expect("a place to write");

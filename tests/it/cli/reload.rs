@@ -120,7 +120,8 @@ fn sessions_of_accounts_that_end() {
     use crate::support::{Client, request};
     let file = scratch("reload-users");
     let write = |lines: [String; 2]| fs::write(&file, lines.concat()).expect("a place to write");
-    fs::write(&file, ["ada", "bob", "eve"].map(|name| line(name, "before")).concat()).expect("a place to write");
+    fs::write(&file, ["ada", "bob", "eve"].map(|name| line(name, "before")).concat())
+        .expect("a place to write");
     let mut serving = Serving::start(program(&ANY).args(["--users", file.to_str().expect("UTF-8")]));
     let address = serving.address.clone();
     let ask = |text: String| {
@@ -131,8 +132,9 @@ fn sessions_of_accounts_that_end() {
         let body = format!("username={name}&password=before");
         let fields = "Content-Type: application/x-www-form-urlencoded";
         let length = body.len();
-        let answer =
-            ask(format!("POST /login HTTP/1.1\r\nHost: x\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{body}"));
+        let answer = ask(format!(
+            "POST /login HTTP/1.1\r\nHost: x\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
         let cookie = answer.field("set-cookie").expect("a session").to_owned();
         cookie.split(';').next().expect("a pair").to_owned()
     });
