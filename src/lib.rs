@@ -41,6 +41,7 @@
 //! - `files`: directories, with ranges, preconditions, listings and compression.
 //! - `json`: JSON responses, and the built-in application.
 //! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
+//! - `metrics`: what is counted, for Prometheus.
 //! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
 //!

@@ -43,6 +43,7 @@ const COMMON: &[&str] = &[
     "trusted-proxy",
     "client-ip-from",
     "users",
+    "admin",
     "log-file",
     "access-log",
     "max-connections",

@@ -21,7 +21,13 @@ impl Listeners {
         let bind = |at: &String| Listener::bind_with(at, &file);
         let main = options.config.bind.iter().map(bind).collect::<Result<_, _>>()?;
         let redirect = options.redirect_http.as_ref().map(bind).transpose()?;
-        Ok(Listeners { main, redirect, admin: options.admin.as_ref().map(bind).transpose()? })
+        let admin = options.admin.as_ref().map(bind).transpose().map_err(|error| {
+            // What is said of an address that is taken is said of the one to serve on.
+            let mut failure = Failure::from(error);
+            failure.messages.iter_mut().for_each(|message| *message = message.replace("--bind", "--admin"));
+            failure
+        })?;
+        Ok(Listeners { main, redirect, admin })
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Listener> {

@@ -20,7 +20,7 @@ pub(super) const BACKLOG: i32 = 4096;
 /// Bytes of an answer the kernel takes beyond what the client's window admits. With its own bound of megabytes a writer
 /// sleeps until a third of that is free, and a client that reads slowly but steadily looks like one that does not read.
 #[cfg(target_os = "linux")]
-const MAX_UNSENT: u32 = 128 << 10;
+pub(super) const MAX_UNSENT: u32 = 128 << 10;
 
 /// How long to wait for a connection to ourselves, which only a broken network can delay.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -17,6 +17,10 @@ use std::os::unix::net::UnixStream;
 /// Bytes of a file that are copied at once, where the kernel does not move them: four records of TLS.
 const COPIED: usize = 64 << 10;
 
+/// Bytes of an answer the kernel takes ahead of a client that reads fast.
+#[cfg(target_os = "linux")]
+const FAR_AHEAD: u32 = 1 << 20;
+
 /// A connection. Sockets are shared with the board, which can cut them; anything else that reads and writes can be
 /// served too, but not cut while it blocks.
 pub enum Stream {
@@ -163,6 +167,19 @@ impl Stream {
     /// by TLS' `close_notify`.
     pub(crate) fn say_end(&mut self) -> io::Result<()> {
         if let Stream::Tls(stream) = self { stream.say_end() } else { Ok(()) }
+    }
+
+    /// How much of an answer the kernel takes ahead of its client: a lot, which saves a fast client's thread from being woken
+    /// for every little bit, or as little as lets a slow client be seen as one.
+    pub fn run_ahead(&self, far: bool) {
+        #[cfg(target_os = "linux")]
+        if let Stream::Tcp(socket) = self {
+            let unsent = if far { FAR_AHEAD } else { super::listener::MAX_UNSENT };
+            // Where it cannot be set, it is slower and nothing else.
+            let _ = SockRef::from(&**socket).set_tcp_notsent_lowat(unsent);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = far;
     }
 
     /// Says that nothing more will be written, while reading goes on.

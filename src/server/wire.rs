@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
 /// the board hears that an answer moves.
 const BLOCK: usize = 128 << 10;
+/// The same for a file, as long as its blocks are taken so fast that nobody could mistake the client for a slow one.
+const LARGE_BLOCK: usize = 2 << 20;
+const FAST: Duration = Duration::from_millis(2);
 
 /// A stream, who sits there, and how slow its client may read.
 pub(super) struct Wire {
@@ -133,8 +136,9 @@ impl Wire {
     pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
         let end = offset.saturating_add(len);
         let mut copied = Vec::new();
+        let (mut block, mut far) = (BLOCK, false);
         while offset < end {
-            let count = usize::try_from(end - offset).unwrap_or(BLOCK).min(BLOCK);
+            let count = usize::try_from(end - offset).unwrap_or(block).min(block);
             let sent = retry(|| self.stream.send_file(file, &mut offset, count, &mut copied));
             // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
             match sent {
@@ -142,9 +146,18 @@ impl Wire {
                 sent => {
                     let count = self.judge(sent)?;
                     self.written += count as u64;
+                    let began = self.moment;
                     self.note_sent(count);
+                    block = if self.moment.since(began) < FAST { LARGE_BLOCK.min(2 * block) } else { BLOCK };
+                    if (block == LARGE_BLOCK) != far {
+                        far = !far;
+                        self.stream.run_ahead(far);
+                    }
                 }
             }
+        }
+        if far {
+            self.stream.run_ahead(false);
         }
         self.flush()
     }

@@ -1,10 +1,12 @@
 //! What the monitor costs a request, in nanoseconds: `cargo bench --bench monitor`.
 
-use selvedge::clock::Clock;
+use selvedge::clock::{Clock, Tick};
 use selvedge::monitor::{Access, AccessLog, Alerts, HitKind, LogFormat, Outlet};
+use selvedge::threads::{Board, Tenant};
 use selvedge::{ClientKey, Method, RequestId, StatusCode, Version};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const ROUNDS: u32 = 1_000_000;
@@ -31,6 +33,15 @@ fn main() {
     measure("  of this, the clock", |_| {
         black_box(clock.now());
     });
+
+    let board = Arc::new(Board::new(1));
+    let tenant = Tenant { peer: None, client: 0, lifeline: None };
+    let occupant = board.sit(0, tenant, Tick::default(), Tick::NEVER);
+    for (name, path) in [("short", &b"/some/path"[..]), ("long", &[b'x'; 90])] {
+        measure(&format!("what is asked for, a {name} path"), |_| {
+            occupant.note_request(black_box(b"GET"), black_box(path));
+        });
+    }
 
     let peer: SocketAddr = "192.0.2.7:4321".parse().expect("an address");
     let access = Access {

@@ -12,7 +12,6 @@ use crate::support::{Client, Gate, builder, eventually, ms, request, serve};
 use selvedge::clock::Clock;
 use selvedge::server::Admin;
 use selvedge::{Request, Server};
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -127,7 +126,7 @@ fn a_token_opens_to_every_host() {
         ("Authorization: Basic not base64", 401),
         ("Authorization: Bearer correct-horse-battery\r\nAuthorization: Bearer correct-horse-battery", 401),
     ] {
-        let stream = TcpStream::connect(&address).expect("it listens");
+        let stream = std::net::TcpStream::connect(&address).expect("it listens");
         let answer = Client::tcp(stream).ask(from("GET", "/readyz", "watched.example", field));
         assert_eq!(answer.status, status, "{field}");
         let challenges: Vec<_> =
@@ -185,7 +184,9 @@ fn it_answers_while_every_seat_is_taken() {
     let server = serve(|config| (config.max_connections, config.max_waiting) = (2, 1), handler);
     let admin = admin(&server);
     let mut busy: Vec<_> = (0..2).map(|_| Client::connect(&server)).collect();
-    busy.iter_mut().for_each(|client| client.send(request("GET", "/")));
+    for client in &mut busy {
+        client.send(request("GET", "/"));
+    }
     gate.wait_for(2);
     let _waiting = Client::connect(&server);
     for path in ["/healthz", "/board", "/board.json?rows=8&seat=0", "/threads"] {
@@ -195,7 +196,9 @@ fn it_answers_while_every_seat_is_taken() {
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains(r#""status":"not ready","reasons":["no-seats"],"#), "{}", answer.text());
     gate.open(2);
-    busy.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+    for client in &mut busy {
+        assert_eq!(client.answer().status, 200);
+    }
     eventually("it is ready", || Client::connect(&admin).get("/readyz").status == 200);
 }
 

@@ -335,10 +335,11 @@ function remember(board) {
     state.pid = board.pid;
     history.last = 0;
     for (const name of ["requests", "refused", "p50", "p99"]) history[name] = [];
-    by("events").replaceChildren();
     if (news.last > news.requests.length && news.requests.length < news.kept) return;
   }
   if (news.last === history.last && history.requests.length) return;
+  // All there is comes again: nothing is told twice.
+  if (history.last === 0) by("events").replaceChildren();
   history.last = news.last;
   history.kept = news.kept;
   for (const name of ["requests", "refused", "p50", "p99"]) history[name] = history[name].concat(news[name]).slice(-news.kept);

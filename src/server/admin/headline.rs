@@ -5,6 +5,9 @@ use super::status::Status;
 use crate::threads::Phase;
 use std::fmt::Write;
 
+/// Of all seats, in percent: with more of them taken, and others after them, they are full.
+const FULL: usize = 95;
+
 /// How much the sentence matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -92,7 +95,8 @@ fn memory(status: &Status) -> Option<(Level, String)> {
 }
 
 fn seats(status: &Status, lately: &Second) -> Option<(Level, String)> {
-    let full = status.seats.taken >= status.seats.limit;
+    // Where seats change hands, one or the other is free at any moment.
+    let full = status.seats.taken * 100 >= status.seats.limit * FULL;
     let waiting = status.lobby.taken as u64;
     let refused = lately.turned_away;
     if !full || (waiting == 0 && lately.evicted == 0 && refused == 0) {

@@ -83,7 +83,9 @@ fn seats_in_numbers_and_in_words() {
     assert_eq!(board(&admin, "rows=1000000")["rows"].as_array().map(Vec::len), Some(3));
     drop(lobby);
     gate.open(3);
-    clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
 }
 
 #[test]

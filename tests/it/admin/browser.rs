@@ -54,17 +54,17 @@ impl Browser {
         let answers = listen(child.stdout.take().expect("a pipe"));
         let mut browser =
             Browser { child, ask, answers, next: 0, session: None, complaints: Vec::new(), profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let target = &target["targetId"];
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        let attached = browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let mut message = json!({"id": self.next, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -99,12 +99,12 @@ impl Browser {
 
     fn open(&mut self, server: &Server) {
         let url = format!("http://{}/board", server.local_addr().expect("TCP"));
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
     }
 
     /// The value of an expression on the page; null if it has none, as before the page is there.
     fn value(&mut self, expression: &str) -> Value {
-        let result = self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}));
+        let result = self.call("Runtime.evaluate", &json!({"expression": expression, "returnByValue": true}));
         result["result"]["value"].clone()
     }
 
@@ -130,7 +130,7 @@ impl Browser {
     fn press(&mut self, key: &str) {
         for kind in ["rawKeyDown", "keyUp"] {
             let text = if key.len() == 1 { key } else { "" };
-            self.call("Input.dispatchKeyEvent", json!({"type": kind, "key": key, "text": text}));
+            self.call("Input.dispatchKeyEvent", &json!({"type": kind, "key": key, "text": text}));
         }
     }
 }

@@ -85,15 +85,19 @@ fn one_seat_meets_every_kind() {
     assert_eq!(answers(&server, "GET", 0), 4, "those nobody registered are one");
 }
 
+/// Counts by bucket, and what half and 99 of 100 take at most.
+type Row<'a> = (&'a [(usize, u64)], Option<u64>, Option<u64>);
+
 #[test]
 fn quantiles() {
     let buckets = |counts: &[(usize, u64)]| {
         let mut buckets = Buckets::default();
-        counts.iter().for_each(|(bucket, count)| buckets.counts[*bucket] = *count);
+        for (bucket, count) in counts {
+            buckets.counts[*bucket] = *count;
+        }
         buckets
     };
     let last = BOUNDS_MICROS.len();
-    type Row<'a> = (&'a [(usize, u64)], Option<u64>, Option<u64>);
     let rows: &[Row] = &[
         (&[], None, None),
         (&[(0, 1)], Some(20), Some(20)),

@@ -1,5 +1,7 @@
 //! The metrics, read by the rules of their formats.
 
+#![allow(clippy::float_cmp, reason = "what is counted is whole")]
+
 use super::admin;
 use crate::support::{Client, eventually, request, serve};
 use selvedge::monitor::metrics::TextFormat;

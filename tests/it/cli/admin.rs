@@ -57,6 +57,14 @@ fn top(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn an_address_that_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let says = "another program has that port; stop it, or choose another with --admin HOST:PORT";
+    check(&["--bind", "127.0.0.1:0", "--admin", &address], &[], 1, says);
+}
+
+#[test]
 fn watched_while_it_serves_and_while_it_ends() {
     let mut serving = Serving::start(program(&ANY).args(["--admin", "127.0.0.1:0"]));
     let admin = board(&mut serving);
