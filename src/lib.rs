@@ -96,7 +96,7 @@ pub use {
     message::{ClientCertificate, TlsInfo},
     net::Stream,
     server::{DrainReport, Server},
-    service::{Handler, HttpsOnly, Plan, Router, Streaming},
+    service::{Handler, HttpsOnly, OfHttps, Plan, Router, Streaming},
 };
 
 #[cfg(all(feature = "tls-rustls", not(loom)))]

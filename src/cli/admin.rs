@@ -3,15 +3,25 @@
 use super::Failure;
 use super::log::Logs;
 use super::options::Options;
-use crate::net::Listener;
+use crate::net::{Address, Listener};
 use crate::server::{Admin, Server};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Bytes of a token's file that are read: more than a token has.
 const MAX_FILE: u64 = 4096;
+/// What is wrong with a token for nobody.
+pub(super) const TOKEN_ALONE: &str = "--admin-token-file without --admin; give an address with --admin ADDR";
+
+/// The listener, and what it goes on with when the token changes.
+pub(super) struct Watch {
+    server: Server,
+    /// Without a token.
+    admin: Admin,
+    token_file: Option<PathBuf>,
+}
 
 /// Starts it, if there is a listener for it.
 pub(super) fn start(
@@ -19,21 +29,39 @@ pub(super) fn start(
     options: &Options,
     listener: Option<Listener>,
     logs: &Logs,
-) -> Result<Option<Server>, Failure> {
-    let token_file = options.admin_token_file.as_deref();
+) -> Result<Option<Watch>, Failure> {
+    let token_file = options.admin_token_file.clone();
     let Some(listener) = listener else {
         return match token_file {
-            Some(_) => {
-                Err(Failure::usage("--admin-token-file without --admin; give an address with --admin ADDR"))
-            }
+            Some(_) => Err(Failure::usage(TOKEN_ALONE)),
             None => Ok(None),
         };
     };
-    let mut admin = Admin::with_journals(server, logs.journals().to_vec())?;
-    if let Some(path) = token_file {
-        admin = admin.token(&token(path)?)?;
+    let admin = Admin::with_journals(server, logs.journals().to_vec())?;
+    let server = guarded(&admin, token_file.as_deref())?.serve_on(listener)?;
+    Ok(Some(Watch { server, admin, token_file }))
+}
+
+impl Watch {
+    /// Where it listens.
+    pub(super) fn addresses(&self) -> &[Address] {
+        self.server.addresses()
     }
-    Ok(Some(admin.serve_on(listener)?))
+
+    /// Reads the token again. It is asked for once what comes back is called.
+    pub(super) fn renewal(&self) -> Result<impl FnOnce() -> Result<(), Failure>, Failure> {
+        let admin = guarded(&self.admin, self.token_file.as_deref())?;
+        Ok(move || Ok(admin.take_over(&self.server)?))
+    }
+}
+
+/// What asks for the token in the file, if there is one.
+fn guarded(admin: &Admin, token_file: Option<&Path>) -> Result<Admin, Failure> {
+    let admin = admin.clone();
+    match token_file {
+        Some(path) => Ok(admin.token(&token(path)?)?),
+        None => Ok(admin),
+    }
 }
 
 /// The token in a file: its one line.

@@ -4,12 +4,15 @@
 //! says what it has found.
 
 use super::Failure;
+use super::admin::TOKEN_ALONE;
 use super::options::Options;
 use crate::guard::auth::Accounts;
 use crate::monitor::Outlet;
 use crate::record::Escaped;
 #[cfg(feature = "tls-rustls")]
 use crate::record::Utc;
+use crate::server::Admin;
+use crate::service::files::root::{Opened, Root};
 use rustix::fs::{Access, access};
 use std::fmt;
 use std::fs::File;
@@ -68,21 +71,25 @@ fn variables(options: &Options) -> Vec<Finding> {
 
 /// Addresses can be understood; whether they are free shows at the start.
 fn addresses(options: &Options) -> Vec<Finding> {
-    let found = options.config.bind.iter().map(|address| {
-        if let Some(path) = address.strip_prefix("unix:") {
-            return match writable_folder(Path::new(path)) {
-                Ok(()) => Finding::Fine(format!("--bind {address}")),
-                Err(problem) => Finding::Error(format!("--bind {address}: {problem}")),
-            };
-        }
+    let bind = options.config.bind.iter().map(|address| ("--bind", address));
+    let given = bind.chain(options.redirect_http.iter().map(|address| ("--redirect-http", address)));
+    given.map(|(flag, address)| listened(flag, address)).collect()
+}
+
+fn listened(flag: &str, address: &str) -> Finding {
+    let found = match address.split_once(':') {
+        Some(("unix", path)) => writable_folder(Path::new(path)),
         // A descriptor is there or not when the server starts.
-        let resolved = if address.starts_with("fd:") { None } else { address.to_socket_addrs().err() };
-        match resolved {
-            None => Finding::Fine(format!("--bind {address}")),
-            Some(error) => Finding::Error(format!("--bind {address}: {error}; write HOST:PORT or unix:PATH")),
-        }
-    });
-    found.collect()
+        Some(("fd", _)) => Ok(()),
+        _ => match address.to_socket_addrs() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{error}; write HOST:PORT or unix:PATH")),
+        },
+    };
+    match found {
+        Ok(()) => Finding::Fine(format!("{flag} {address}")),
+        Err(problem) => Finding::Error(format!("{flag} {address}: {problem}")),
+    }
 }
 
 fn socket_owner(options: &Options) -> Vec<Finding> {
@@ -97,8 +104,12 @@ fn directory(options: &Options) -> Vec<Finding> {
     let Some(path) = &options.path else { return Vec::new() };
     let found = super::site::look(path).and_then(|()| {
         let Some(page) = &options.not_found else { return Ok(()) };
-        let page = path.join(page.trim_start_matches('/'));
-        File::open(&page).map(|_| ()).map_err(|error| format!("--not-found {}: {error}", page.display()))
+        let root =
+            Root::open(path).map_err(|error| error.to_string())?.with_follow_links(options.follow_links);
+        match root.open_below(page.trim_start_matches('/').as_bytes()) {
+            Ok(Opened::File(..)) => Ok(()),
+            _ => Err(format!("--not-found {page}: no such file that can be read below {}", path.display())),
+        }
     });
     vec![match found {
         Ok(()) => Finding::Fine(format!("directory {}", path.display())),
@@ -117,30 +128,33 @@ fn users(options: &Options) -> Vec<Finding> {
 }
 
 fn admin(options: &Options) -> Vec<Finding> {
-    let token = options.admin_token_file.as_ref().map(|path| match super::admin::token(path) {
-        Ok(_) => Finding::Fine(format!("--admin-token-file {}", path.display())),
-        Err(failure) => Finding::Error(failure.messages.join("; ")),
-    });
-    let address = options.admin.as_ref().map(|address| {
-        if address.starts_with("unix:") {
-            return Finding::Fine(format!("--admin {address}"));
-        }
-        let found = match address.to_socket_addrs() {
-            Ok(found) => found,
-            Err(error) => {
-                let right = "write 127.0.0.1:PORT or unix:PATH";
-                return Finding::Error(format!("--admin {address}: {error}; {right}"));
-            }
-        };
-        let mut others = found.filter(|at| !at.ip().to_canonical().is_loopback());
-        if token.is_none() && others.next().is_some() {
-            return Finding::Error(format!(
-                "--admin {address}: other machines can reach it, and there is no token; give --admin-token-file"
-            ));
-        }
-        Finding::Fine(format!("--admin {address}"))
-    });
-    address.into_iter().chain(token).collect()
+    let token_file = options.admin_token_file.as_ref();
+    let Some(address) = &options.admin else {
+        return token_file.map(|_| Finding::Error(TOKEN_ALONE.into())).into_iter().collect();
+    };
+    let reached = |address: &str| {
+        let mut found = address.to_socket_addrs().into_iter().flatten();
+        found.any(|at| !at.ip().to_canonical().is_loopback())
+    };
+    let mut found = vec![match listened("--admin", address) {
+        Finding::Fine(_) if token_file.is_none() && reached(address) => Finding::Error(format!(
+            "--admin {address}: other machines can reach it, and there is no token; give --admin-token-file"
+        )),
+        other => other,
+    }];
+    if let Some(path) = token_file {
+        let token = super::admin::token(path).and_then(|token| Ok(Admin::token_fits(&token)?));
+        found.push(match token {
+            Ok(()) => Finding::Fine(format!("--admin-token-file {}", path.display())),
+            Err(failure) => Finding::Error(format!(
+                "--admin-token-file {}: {}",
+                path.display(),
+                failure.messages.join("; ")
+            )),
+        });
+        found.extend(readable_by_others(path).map(Finding::Warning));
+    }
+    found
 }
 
 fn logs(options: &Options) -> Vec<Finding> {

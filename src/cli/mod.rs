@@ -146,7 +146,7 @@ fn serve_logged(
     let admin = admin::start(&serving.server, options, admin, logs)?;
     signals.tell_threads_of(&serving.server);
     logs.say(&banner::text(options, serving.server.addresses(), shortage));
-    for address in admin.iter().flat_map(crate::server::Server::addresses) {
+    for address in admin.iter().flat_map(admin::Watch::addresses) {
         logs.say(&banner::admin(address));
     }
     // Not into the log: that is kept.
@@ -160,7 +160,7 @@ fn serve_logged(
     supervisor.ready(&status);
     let reason = loop {
         match signals.wait() {
-            Wish::Reload => supervisor.reloading(&status, || reload.again(&serving)),
+            Wish::Reload => supervisor.reloading(&status, || reload.again(&serving, admin.as_ref())),
             Wish::End(reason) => break reason,
         }
     };

@@ -1,10 +1,12 @@
 //! SIGHUP: everything is read again, and takes effect without costing a connection. What is wrong changes nothing.
 
+use super::admin::Watch;
 use super::options::{Environment, Flags, Options, entry};
 use super::serving::Serving;
 use super::{Failure, START};
 use crate::config::FIXED;
 use log::{error, info, warn};
+use std::path::PathBuf;
 
 /// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
 const FIXED_TOO: [&str; 13] = [
@@ -42,10 +44,12 @@ impl Reload {
     }
 
     /// Reads everything again and applies it, or says why not.
-    pub(super) fn again(&mut self, serving: &Serving) {
+    pub(super) fn again(&mut self, serving: &Serving, admin: Option<&Watch>) {
         let applied = self.load().and_then(|new| {
             let next = takes(&self.current, &new);
+            let renewal = admin.map(Watch::renewal).transpose()?;
             serving.renew(&next)?;
+            renewal.map_or(Ok(()), |renew| renew())?;
             Ok((new, next))
         });
         match applied {
@@ -65,7 +69,8 @@ impl Reload {
 
     fn load(&self) -> Result<Options, Failure> {
         // A pipe can be read once, and waits for whoever would write to it.
-        if let Some(path) = self.current.file.as_ref().filter(|path| path.exists() && !path.is_file()) {
+        let once = |path: &&PathBuf| path.exists() && !path.is_file();
+        if let Some(path) = self.current.file.iter().chain(&self.current.value_files).find(once) {
             let message = format!("the configuration {} is no file that can be read again", path.display());
             return Err(Failure { code: START, messages: vec![message] });
         }

@@ -6,14 +6,15 @@ use super::options::Options;
 use super::tls::Secured;
 use super::{Failure, accounts, site, tls};
 use crate::clock::Clock;
-use crate::guard::Csrf;
 use crate::guard::auth::Login;
 use crate::guard::session::Sessions;
+use crate::guard::{Csrf, Guard};
 use crate::monitor::{AlertCommand, Monitor};
 use crate::server::{Builder, Server};
-use crate::service::{Handler, HttpsOnly, article, with_accounts};
-use crate::sync::Arc;
+use crate::service::{Handler, HttpsOnly, OfHttps, article, with_accounts};
+use crate::sync::{Arc, Mutex};
 use http::header::STRICT_TRANSPORT_SECURITY;
+use log::info;
 use std::path::Path;
 
 /// Where HTTPS is, if no address says so.
@@ -23,10 +24,17 @@ const HTTPS: u16 = 443;
 pub(super) struct Serving {
     pub(super) server: Server,
     kept: Kept,
+    /// Who could log in at last. Locked by who puts others there.
+    login: Mutex<Option<Arc<Login>>>,
 }
 
 /// What answers, and behind what.
-type Service = (Builder, Box<dyn Handler>);
+struct Service {
+    builder: Builder,
+    handler: Box<dyn Handler>,
+    /// Who may log in, where sessions are for that.
+    login: Option<Arc<Login>>,
+}
 
 /// What outlives a change of the options: what is known of clients, and what was made up at the start.
 struct Kept {
@@ -64,23 +72,36 @@ impl Serving {
         let https = https.unwrap_or(HTTPS);
         let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured, https };
 
-        let (builder, handler) = kept.service(options)?;
+        let Service { builder, handler, login } = kept.service(options)?;
         let main = listeners.main.into_iter().map(|listener| tls::over(listener, kept.secured.tls.as_ref()));
         let mut builder = main.chain(listeners.redirect).fold(builder, Builder::listener);
         if let Some(command) = alert_command {
             builder = builder.alert_sink(command.clone());
         }
         let server = builder.monitor(kept.monitor.clone()).serve(handler)?;
-        Ok((Serving { server, kept }, lines))
+        Ok((Serving { server, kept, login: Mutex::new(login) }, lines))
     }
 
     /// Puts new options in effect, as far as that can be done without a restart; all of them or, after an error, none.
     pub(super) fn renew(&self, options: &Options) -> Result<(), Failure> {
         let settings = tls::settings(options)?;
-        let (builder, handler) = self.kept.service(options)?;
+        let Service { builder, handler, login } = self.kept.service(options)?;
         self.kept.secured.replace(settings)?;
         self.server.renew(builder, handler)?;
+        self.end_sessions(login);
         Ok(())
+    }
+
+    /// Logs out who could not log in again like that.
+    fn end_sessions(&self, login: Option<Arc<Login>>) {
+        let Some(login) = login else { return };
+        let Some(before) = self.login.lock().replace(login.clone()) else { return };
+        for user in login.ended_since(&before) {
+            let sessions = self.kept.sessions.log_out_everywhere(user);
+            if sessions > 0 {
+                info!("{user:?} is gone or has another password: {sessions} sessions end");
+            }
+        }
     }
 }
 
@@ -96,7 +117,7 @@ impl Kept {
         if let Some(log) = self.logs.access.clone() {
             builder = builder.access_log(log);
         }
-        let (builder, handler) = match &options.path {
+        let Service { builder, handler, login } = match &options.path {
             Some(path) => Kept::directory(builder, options, path)?,
             None => self.application(builder, options)?,
         };
@@ -105,12 +126,13 @@ impl Kept {
             Some(_) => Box::new(HttpsOnly::new(self.https, handler)),
             None => handler,
         };
-        Ok((builder, handler))
+        Ok(Service { builder, handler, login })
     }
 
     fn directory(builder: Builder, options: &Options, path: &Path) -> Result<Service, Failure> {
         let (guard, files) = site::service(options, path)?;
-        Ok((guard.into_iter().fold(builder, Builder::guard), Box::new(files)))
+        let builder = guard.into_iter().fold(builder, |builder, guard| guarded(builder, options, guard));
+        Ok(Service { builder, handler: Box::new(files), login: None })
     }
 
     fn application(&self, builder: Builder, options: &Options) -> Result<Service, Failure> {
@@ -119,8 +141,18 @@ impl Kept {
             (None, Some(demo)) => demo.clone(),
             (None, None) => return Err(Failure::start("no --users any more; restart for that")),
         };
-        let application = with_accounts(article::application(&self.monitor), login, &self.sessions);
-        let builder = builder.guard(self.sessions.clone()).guard(Csrf::new(self.sessions.clone()));
-        Ok((builder, Box::new(application)))
+        let application = with_accounts(article::application(&self.monitor), login.clone(), &self.sessions);
+        let builder = guarded(builder, options, self.sessions.clone());
+        let builder = guarded(builder, options, Csrf::new(self.sessions.clone()));
+        Ok(Service { builder, handler: Box::new(application), login: Some(login) })
+    }
+}
+
+/// The guard, for all requests that the handler is for: where plain HTTP only points to HTTPS, nobody there is asked for a
+/// password.
+fn guarded(builder: Builder, options: &Options, guard: impl Guard) -> Builder {
+    match options.redirect_http {
+        Some(_) => builder.guard(OfHttps(guard)),
+        None => builder.guard(guard),
     }
 }

@@ -17,7 +17,7 @@ pub use accounts::with_accounts;
 #[cfg(feature = "files")]
 pub use files::Files;
 pub use health::{Health, Ready};
-pub use https_only::HttpsOnly;
+pub use https_only::{HttpsOnly, OfHttps};
 #[cfg(feature = "json")]
 pub use json::{JsonError, check_json};
 pub use router::Router;

@@ -122,6 +122,13 @@ impl Accounts {
         self.by_name.is_empty()
     }
 
+    /// Names of `before` that are not here, or have another password here.
+    pub(super) fn ended_since<'a>(&self, before: &'a Accounts) -> impl Iterator<Item = &'a Arc<str>> {
+        let stays =
+            |(name, stored): &(&Arc<str>, &Stored)| self.by_name.get(*name).is_some_and(|now| now.is(stored));
+        before.by_name.iter().filter(move |account| !stays(account)).map(|(name, _)| name)
+    }
+
     /// The account called `name`, and what a password for it is to be compared with. For a name that is none, it costs
     /// the same and never matches.
     pub(super) fn find(&self, name: &str) -> (Option<Arc<str>>, &Stored) {

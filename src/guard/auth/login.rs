@@ -58,6 +58,11 @@ impl Login {
         Login { accounts, hasher, attempts: Attempts::new(), clock }
     }
 
+    /// Whose sessions had better end where this takes the place of `before`: accounts that are gone, or have another password.
+    pub fn ended_since<'a>(&self, before: &'a Login) -> impl Iterator<Item = &'a str> {
+        self.accounts.ended_since(&before.accounts).map(|name| &**name)
+    }
+
     /// The account's name, if `password` is its password. Takes its time: some tens of milliseconds of a core, and up to a
     /// second in the queue before it.
     pub fn check(&self, name: &str, password: &[u8], client: ClientKey) -> Result<Arc<str>, LoginError> {

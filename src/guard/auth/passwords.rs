@@ -47,6 +47,13 @@ pub struct Hasher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashingBusy;
 
+impl Stored {
+    /// Whether both are of one password that was set once.
+    pub(super) fn is(&self, other: &Stored) -> bool {
+        self.salt == other.salt && self.hash == other.hash
+    }
+}
+
 impl Hasher {
     /// Two at once, sixteen in the queue.
     pub fn new(clock: Clock) -> Self {

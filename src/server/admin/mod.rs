@@ -110,13 +110,20 @@ impl Admin {
     /// of any name. Only its SHA-256 is kept.
     #[cfg(feature = "auth")]
     pub fn token(mut self, token: &str) -> Result<Self, Error> {
-        let fits = (SHORTEST_TOKEN..=1024).contains(&token.len());
-        if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = "the token must be one line of 16 to 1024 visible ASCII characters".into();
-            return Err(Error::Setting { name: "admin-token-file", problem });
-        }
+        Admin::token_fits(token)?;
         self.access.token = Some(crate::guard::auth::Digest::of(token.as_bytes()));
         Ok(self)
+    }
+
+    /// Whether that can be a token.
+    #[cfg(feature = "auth")]
+    pub(crate) fn token_fits(token: &str) -> Result<(), Error> {
+        let fits = (SHORTEST_TOKEN..=1024).contains(&token.len());
+        if fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        let problem = "the token must be one line of 16 to 1024 visible ASCII characters".into();
+        Err(Error::Setting { name: "admin-token-file", problem })
     }
 
     /// Answers on a listener of its own: `host:port` or `unix:PATH`, with two threads and limits that are apart from those of
@@ -127,27 +134,36 @@ impl Admin {
 
     /// The same, on what is bound already.
     pub fn serve_on(self, listener: Listener) -> Result<Server, Error> {
-        if !listener.address().is_local() && self.access.token.is_none() {
-            let problem = format!(
-                "other machines can reach {}, and there is no token; give one with --admin-token-file FILE, or use \
-                 127.0.0.1:PORT or unix:PATH",
-                listener.address()
-            );
-            return Err(Error::Setting { name: "admin", problem });
-        }
-        let headers =
-            SecurityHeaders::new().with(REFERRER_POLICY, HeaderValue::from_static("no-referrer")).with(
-                HeaderName::from_static("cross-origin-resource-policy"),
-                HeaderValue::from_static("same-origin"),
-            );
-        Server::builder()
-            .config(config())
-            .clock(self.watched.shared.clock.clone())
-            .crew("admin-")
-            .security_headers(headers)
-            .listener(listener)
-            .serve(self)
+        self.may_answer(listener.address())?;
+        let clock = self.watched.shared.clock.clone();
+        builder().clock(clock).crew("admin-").listener(listener).serve(self)
     }
+
+    /// Answers from now on in the place of the one that `running` was begun with, such as when the token has changed.
+    pub fn take_over(self, running: &Server) -> Result<(), Error> {
+        running.addresses().iter().try_for_each(|address| self.may_answer(address))?;
+        running.renew(builder(), self)
+    }
+
+    fn may_answer(&self, address: &Address) -> Result<(), Error> {
+        if address.is_local() || self.access.token.is_some() {
+            return Ok(());
+        }
+        let problem = format!(
+            "other machines can reach {address}, and there is no token; give one with --admin-token-file FILE, or use \
+             127.0.0.1:PORT or unix:PATH"
+        );
+        Err(Error::Setting { name: "admin", problem })
+    }
+}
+
+/// What every one of them is like.
+fn builder() -> crate::server::Builder {
+    let headers = SecurityHeaders::new().with(REFERRER_POLICY, HeaderValue::from_static("no-referrer")).with(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    Server::builder().config(config()).security_headers(headers)
 }
 
 impl Watched {

@@ -110,6 +110,26 @@ fn over_a_unix_socket_and_with_a_token() {
         1,
         "wants another token; give it with --admin-token-file",
     );
+    // Each step writes another token and sends the signal: what is said, and what each of the two tokens gets.
+    for (text, says, first, second) in [
+        ("another-token-of-some-length\n", "SIGHUP: all options are as they were", 401, 200),
+        (
+            "short\n",
+            "SIGHUP: nothing is changed: bad value for --admin-token-file: the token must be",
+            401,
+            200,
+        ),
+        ("a-token-of-some-length", "SIGHUP: all options are as they were", 200, 401),
+    ] {
+        fs::write(&token, text).expect("a place to write");
+        serving.signal(Signal::HUP);
+        serving.read_to(says);
+        for (token, status) in [("a-token-of-some-length", first), ("another-token-of-some-length", second)] {
+            let mut client = Client::unix(UnixStream::connect(&socket).expect("it listens"));
+            let asked = format!("GET /threads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+            assert_eq!(client.ask(asked).status, status, "{text:?} {token}");
+        }
+    }
     drop(serving);
     let _ = (fs::remove_file(socket), fs::remove_file(token));
 }

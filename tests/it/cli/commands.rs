@@ -38,6 +38,8 @@ fn check_finds() {
     write("config.toml", "listing = true\n", 0o600);
     write("tls.toml", &format!("[[tls-certificate]]\ncert = '{}'\nkey = '/no/such'\n", at("users")), 0o600);
     write("site/404.html", "", 0o600);
+    write("token", "a-token-of-some-length\n", 0o644);
+    write("short-token", "short\n", 0o600);
     write("program", "", 0o700);
 
     let bind = "ok: --bind 127.0.0.1:8000";
@@ -54,7 +56,32 @@ fn check_finds() {
         (&["-c", &at("config.toml"), &at("site")], 0, &["ok: configuration ", bind, "ok: directory "]),
         (&[&at("site"), "--not-found", "/404.html"], 0, &[bind, "ok: directory "]),
         (&[&at("site"), "--not-found", "none.html"], 1, &[bind, "error: --not-found "]),
+        // It is there, but not below the directory, and would never be sent.
+        (&[&at("site"), "--not-found", "../config.toml"], 1, &[bind, "error: --not-found ../config.toml: "]),
+        (&[&at("site"), "--not-found", "404.html/"], 1, &[bind, "error: --not-found "]),
         (&[&at("none")], 1, &[bind, "error: no such directory "]),
+        (
+            &["--redirect-http", "nowhere", "--tls-self-signed"],
+            1,
+            &[bind, "error: --redirect-http nowhere: "],
+        ),
+        (&["--redirect-http", "127.0.0.1:80", "--tls-self-signed"], 0, &[bind, "ok: --redirect-http "]),
+        (&["--admin", "127.0.0.1:0"], 0, &[bind, "ok: --admin 127.0.0.1:0"]),
+        (&["--admin", "fd:admin"], 0, &[bind, "ok: --admin fd:admin"]),
+        (&["--admin", "0.0.0.0:0"], 1, &[bind, "error: --admin 0.0.0.0:0: other machines can reach it"]),
+        (&["--admin", "nowhere"], 1, &[bind, "error: --admin nowhere: "]),
+        (&["--admin", "unix:/no/such/x"], 1, &[bind, "error: --admin unix:/no/such/x: no such directory "]),
+        (
+            &["--admin", "127.0.0.1:0", "--admin-token-file", &at("token")],
+            0,
+            &[bind, "ok: --admin ", "ok: --admin-token-file ", "warning: everybody can read "],
+        ),
+        (
+            &["--admin", "127.0.0.1:0", "--admin-token-file", &at("short-token")],
+            1,
+            &[bind, "ok: --admin ", "error: --admin-token-file "],
+        ),
+        (&["--admin-token-file", &at("token")], 1, &[bind, "error: --admin-token-file without --admin"]),
         (&[&at("users")], 1, &[bind, "error: '"]),
         (&["--users", &at("users")], 0, &[bind, "ok: --users "]),
         (&["--users", &at("open-users")], 0, &[bind, "ok: --users ", "warning: everybody can read "]),

@@ -112,3 +112,39 @@ fn values_in_files_are_read_again() {
     serving.end(0);
     let _ = fs::remove_file(file);
 }
+
+/// Whoever is gone, or has another password, is not logged in any longer; the others stay.
+#[test]
+fn sessions_of_accounts_that_end() {
+    use crate::accounts::line;
+    use crate::support::{Client, request};
+    let file = scratch("reload-users");
+    let write = |lines: [String; 2]| fs::write(&file, lines.concat()).expect("a place to write");
+    fs::write(&file, ["ada", "bob", "eve"].map(|name| line(name, "before")).concat())
+        .expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["--users", file.to_str().expect("UTF-8")]));
+    let address = serving.address.clone();
+    let ask = |text: String| {
+        let stream = std::net::TcpStream::connect(&address).expect("it listens");
+        Client::tcp(stream).ask(text)
+    };
+    let cookies = ["ada", "bob", "eve"].map(|name| {
+        let body = format!("username={name}&password=before");
+        let fields = "Content-Type: application/x-www-form-urlencoded";
+        let length = body.len();
+        let answer = ask(format!(
+            "POST /login HTTP/1.1\r\nHost: x\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        let cookie = answer.field("set-cookie").expect("a session").to_owned();
+        cookie.split(';').next().expect("a pair").to_owned()
+    });
+    let me = |cookie: &String| {
+        ask(request("GET", "/me").replace("\r\n\r\n", &format!("\r\nCookie: {cookie}\r\n\r\n"))).status
+    };
+    assert_eq!(cookies.each_ref().map(me), [200, 200, 200]);
+    write([line("ada", "before"), line("bob", "after")]);
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: all options are as they were");
+    assert_eq!(cookies.each_ref().map(me), [200, 401, 401]);
+    let _ = fs::remove_file(file);
+}
