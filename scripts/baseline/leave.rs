@@ -69,34 +69,65 @@ pub struct Paths {
     pub large: &'static str,
 }
 
-/// Connects, comes as far as `phase`, and leaves; gives what it was told by then, of which the end counts after a
-/// half-close only.
-pub fn leave(address: SocketAddr, paths: &Paths, phase: Phase, leaving: Leaving) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&words(paths, phase))?;
-    let mut told = Vec::new();
-    match phase {
-        Phase::LargeAnswer => read_until(&mut stream, &mut told, |told| told.len() >= 4096)?,
-        Phase::Idle => read_until(&mut stream, &mut told, |told| is_whole(told))?,
-        _ => {}
-    }
-    match leaving {
-        Leaving::Reset => {
-            SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+/// A client that has come as far as a phase.
+pub struct Visit {
+    stream: TcpStream,
+    phase: Phase,
+    told: Vec<u8>,
+}
+
+impl Visit {
+    /// Connects and comes as far as `phase`.
+    pub fn begin(address: SocketAddr, paths: &Paths, phase: Phase) -> io::Result<Visit> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        if phase == Phase::LargeAnswer {
+            SockRef::from(&stream).set_recv_buffer_size(16 << 10)?;
         }
-        Leaving::HalfClose => {
-            stream.shutdown(Shutdown::Write)?;
-            match stream.read_to_end(&mut told) {
-                // The server has closed with something of ours unread, which it need not do anything about.
-                Err(problem) if problem.kind() == ErrorKind::ConnectionReset && !phase.is_answered() => {}
-                read => drop(read?),
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(&words(paths, phase))?;
+        let mut visit = Visit { stream, phase, told: Vec::new() };
+        match phase {
+            Phase::LargeAnswer => visit.read_until(|told| told.len() >= 4096)?,
+            Phase::Idle => visit.read_until(is_whole)?,
+            _ => {}
+        }
+        Ok(visit)
+    }
+
+    /// Reads the whole answer and goes on being there.
+    pub fn hear(&mut self) -> io::Result<()> {
+        self.read_until(is_whole)
+    }
+
+    /// Leaves, and gives all it was told; after a half-close that is everything up to the server's end.
+    pub fn leave(self, leaving: Leaving) -> io::Result<Vec<u8>> {
+        let Visit { mut stream, phase, mut told } = self;
+        match leaving {
+            Leaving::Reset => SockRef::from(&stream).set_linger(Some(Duration::ZERO))?,
+            Leaving::HalfClose => {
+                stream.shutdown(Shutdown::Write)?;
+                match stream.read_to_end(&mut told) {
+                    // It may close with something of ours unread where it has not been asked anything.
+                    Err(problem) if problem.kind() == ErrorKind::ConnectionReset && !phase.is_answered() => {}
+                    read => drop(read?),
+                }
             }
         }
+        Ok(told)
     }
-    Ok(told)
+
+    fn read_until(&mut self, enough: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+        let mut block = [0; 4096];
+        while !enough(&self.told) {
+            match self.stream.read(&mut block)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                count => self.told.extend_from_slice(&block[..count]),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn words(paths: &Paths, phase: Phase) -> Vec<u8> {
@@ -115,17 +146,6 @@ fn words(paths: &Paths, phase: Phase) -> Vec<u8> {
             [&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03][..], &[0x5a; 89]].concat()
         }
     }
-}
-
-fn read_until(stream: &mut TcpStream, told: &mut Vec<u8>, enough: impl Fn(&[u8]) -> bool) -> io::Result<()> {
-    let mut block = [0; 4096];
-    while !enough(told) {
-        match stream.read(&mut block)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            count => told.extend_from_slice(&block[..count]),
-        }
-    }
-    Ok(())
 }
 
 /// Whether `told` is a whole answer with its length.

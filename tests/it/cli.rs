@@ -223,7 +223,7 @@ impl Serving {
 }
 
 /// Starts the program, wherever it listens, and returns what it has said up to the end of its banner.
-fn begin(command: &mut Command) -> (Serving, String) {
+pub fn begin(command: &mut Command) -> (Serving, String) {
     let mut child = command.spawn().expect("the program runs");
     let mut error = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut seen = String::new();

@@ -13,9 +13,9 @@
 //! | the wall clock steps | the Date field follows; no deadline moves | `clock::steps_of_the_wall_clock` |
 //! | reset or half-close, in any phase | nobody else notices, nothing is kept | `leaving::*` |
 //! | … in the middle of TLS' handshake | the same | `leaving::over_tls`, `tls::beginnings::handshakes_that_are_broken_off` |
-//! | a handler panics | 500, or the answer is cut short; the thread lives | `anchors::panics_are_answered_and_cost_no_seat`, `baseline::of_panics` |
+//! | a handler panics | 500, or the answer is cut short; the thread lives | `anchors::panics_are_answered_and_cost_no_seat`, `baseline::nothing_is_kept` |
 //! | a handler hangs | reported, another stands in | `in_flight::others_stand_in_for_stuck_handlers` |
-//! | 2,000 of each | threads, descriptors and memory stay | `baseline::*` |
+//! | 2,000 of each | threads, descriptors and memory stay | `baseline::nothing_is_kept`, `scripts/run-baseline` |
 //! | SIGTERM under load | every request taken on is answered | `signals::ending_under_load` |
 //! | SIGHUP under load | no request fails | `signals::reloading_under_load` |
 //! | restarts on a socket that is passed | no request fails | `cli::restart::restarts_fail_nobody` |
