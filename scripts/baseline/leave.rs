@@ -96,11 +96,6 @@ impl Visit {
         Ok(visit)
     }
 
-    /// Reads the whole answer and goes on being there.
-    pub fn hear(&mut self) -> io::Result<()> {
-        self.read_until(is_whole)
-    }
-
     /// Leaves, and gives all it was told; after a half-close that is everything up to the server's end.
     pub fn leave(self, leaving: Leaving) -> io::Result<Vec<u8>> {
         let Visit { mut stream, phase, mut told } = self;

@@ -1,6 +1,7 @@
 //! What panics, resets and half-closes leave behind. `scripts/run-baseline` does the same for longer.
 
 use std::process::Command;
+use std::thread;
 
 #[path = "../../../scripts/baseline/rounds.rs"]
 #[allow(clippy::cast_precision_loss, reason = "megabytes, for a table")]
@@ -10,15 +11,24 @@ mod server;
 
 use super::leave;
 
+/// Each deed to a server of its own: all wait for the same ten seconds after which threads without work leave.
 #[test]
 fn nothing_is_kept() {
     let own = std::env::current_exe().expect("it runs");
-    let mut command = Command::new(own);
-    command.args(["--exact", "faults::baseline::serves", "--ignored", "--nocapture"]);
-    let rows = rounds::run(&mut command, 2000).expect("it serves and ends");
-    for row in rows {
-        assert!(row.is_good(), "{row}\n{:?}", row.failures);
-    }
+    let own = &own;
+    thread::scope(|scope| {
+        let rows = rounds::DEEDS.map(|deed| {
+            scope.spawn(move || {
+                let mut command = Command::new(own);
+                command.args(["--exact", "faults::baseline::serves", "--ignored", "--nocapture"]);
+                rounds::run(&mut command, deed, 2000).expect("it serves and ends")
+            })
+        });
+        for row in rows {
+            let row = row.join().expect("it does not panic");
+            assert!(row.is_good(), "{row}\n{:?}", row.failures);
+        }
+    });
 }
 
 /// The server of the test above, in a process whose threads and memory are its own.

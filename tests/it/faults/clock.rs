@@ -33,14 +33,9 @@ fn steps_of_the_wall_clock() {
     let (source, library, shift) = (scratch("shift.c"), scratch("shift.so"), scratch("shift"));
     fs::write(&source, SHIFT).expect("a place to write");
     fs::write(&shift, "0").expect("a place to write");
-    let mut compiler = Command::new("cc");
-    let compiled = compiler
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .args(["-x", "c"])
-        .arg(&source)
-        .arg("-ldl")
-        .status();
+    let mut cc = Command::new("cc");
+    let compiled =
+        cc.args(["-shared", "-fPIC", "-o"]).arg(&library).args(["-x", "c"]).arg(&source).arg("-ldl").status();
     assert!(compiled.is_ok_and(|status| status.success()), "every machine with Rust has a C compiler");
 
     let limits =
@@ -72,5 +67,7 @@ fn steps_of_the_wall_clock() {
     assert_eq!(client.get("/").status, 429);
     serving.signal(Signal::TERM);
     serving.end(0);
-    [source, library, shift].iter().for_each(|path| drop(fs::remove_file(path)));
+    for path in [source, library, shift] {
+        let _ = fs::remove_file(path);
+    }
 }

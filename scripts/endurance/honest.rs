@@ -1,0 +1,253 @@
+//! Honest clients: every request of theirs must be answered, and rightly.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use crate::client::{TIMEOUT, Tls};
+use crate::servers::{LARGE, LARGE_LEN, PAGE, PAGE_LEN};
+use crate::tls::Wire;
+
+/// Between two requests of a client.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Requests on a connection that is kept.
+const KEPT: usize = 50;
+/// Requests sent at once.
+const PIPELINED: usize = 5;
+
+#[derive(Default)]
+pub struct Tally {
+    pub answered: AtomicU64,
+    /// Refused with 503, which overload may do to anybody.
+    pub overloaded: AtomicU64,
+    /// Connections closed between two requests: the request was sent again on another.
+    pub retried: AtomicU64,
+    pub failures: Mutex<BTreeMap<String, u64>>,
+    pub over: AtomicBool,
+}
+
+/// What a client does over and over.
+#[derive(Clone, Copy)]
+pub struct Habit {
+    pub name: &'static str,
+    request: fn() -> String,
+    /// The status that is right, and the length of the body.
+    status: u16,
+    body: Option<usize>,
+    head: bool,
+    /// Sent at once, and on how many turns a connection is kept.
+    at_once: usize,
+    turns: usize,
+}
+
+const KEEP_ALIVE: Habit = Habit {
+    name: "keep-alive",
+    request: || get("/"),
+    status: 200,
+    body: None,
+    head: false,
+    at_once: 1,
+    turns: KEPT,
+};
+
+/// What is asked of the application.
+pub const APPLICATION: [Habit; 7] = [
+    KEEP_ALIVE,
+    Habit { name: "connection per request", turns: 1, ..KEEP_ALIVE },
+    Habit { name: "post", request: post, ..KEEP_ALIVE },
+    Habit { name: "chunked post", request: chunked, ..KEEP_ALIVE },
+    Habit { name: "head", request: || text("HEAD", "/", ""), head: true, ..KEEP_ALIVE },
+    Habit { name: "pipelined", at_once: PIPELINED, ..KEEP_ALIVE },
+    Habit { name: "slow handler", request: || get("/long-running?ms=20"), ..KEEP_ALIVE },
+];
+
+/// What is asked of the directory.
+pub const DIRECTORY: [Habit; 6] = [
+    Habit { name: "page", request: || get(PAGE), body: Some(PAGE_LEN), ..KEEP_ALIVE },
+    Habit {
+        name: "page, a handshake each",
+        request: || get(PAGE),
+        body: Some(PAGE_LEN),
+        turns: 1,
+        ..KEEP_ALIVE
+    },
+    Habit { name: "range", request: range, status: 206, body: Some(1000), ..KEEP_ALIVE },
+    Habit { name: "head of a file", request: || text("HEAD", LARGE, ""), head: true, ..KEEP_ALIVE },
+    Habit { name: "large file", request: || get(LARGE), body: Some(LARGE_LEN), turns: 3, ..KEEP_ALIVE },
+    Habit {
+        name: "pipelined",
+        request: || get(PAGE),
+        body: Some(PAGE_LEN),
+        at_once: PIPELINED,
+        ..KEEP_ALIVE
+    },
+];
+
+/// What is asked of the admin listener.
+pub const ADMIN: [Habit; 2] = [
+    Habit { name: "health", request: || get("/healthz"), turns: 5, ..KEEP_ALIVE },
+    Habit { name: "metrics", request: || get("/metrics"), turns: 5, ..KEEP_ALIVE },
+];
+
+/// Does it until all is over.
+pub fn live(address: SocketAddr, tls: Option<Tls>, habit: Habit, tally: &Tally) {
+    let mut kept = None;
+    while !tally.over.load(Relaxed) {
+        let fresh = kept.is_none();
+        match turn(&mut kept, address, tls, habit, tally) {
+            // The server may close a connection that has been kept, but not before the first answer on one.
+            Err(failure) if failure == CLOSED && !fresh => {
+                tally.retried.fetch_add(1, Relaxed);
+            }
+            Err(failure) => {
+                let mut failures = tally.failures.lock().expect("whole");
+                *failures.entry(format!("{}: {failure}", habit.name)).or_default() += 1;
+            }
+            Ok(()) => {}
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+const CLOSED: &str = "closed before the answer";
+
+struct Connection {
+    wire: Wire,
+    input: Vec<u8>,
+    turns: usize,
+}
+
+fn turn(
+    kept: &mut Option<Connection>,
+    address: SocketAddr,
+    tls: Option<Tls>,
+    habit: Habit,
+    tally: &Tally,
+) -> Result<(), String> {
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => connect(address, tls)?,
+    };
+    let sent = connection.wire.write_all((habit.request)().repeat(habit.at_once).as_bytes());
+    let sent = sent.and_then(|()| connection.wire.flush());
+    for number in 0..habit.at_once {
+        let answer = connection.answer(habit.head).map_err(|failure| match &sent {
+            // What was not sent was not asked.
+            Err(_) => CLOSED.to_owned(),
+            // Of what was sent at once the rest may be left unanswered where the connection ends.
+            Ok(()) if number > 0 && failure == CLOSED => CLOSED.to_owned(),
+            Ok(()) => failure,
+        })?;
+        if answer.status == 503 {
+            tally.overloaded.fetch_add(1, Relaxed);
+        } else if answer.status != habit.status {
+            return Err(format!("status {}", answer.status));
+        } else if !habit.head && habit.body.is_some_and(|length| length != answer.length) {
+            return Err(format!("{} bytes", answer.length));
+        } else {
+            tally.answered.fetch_add(1, Relaxed);
+        }
+        if answer.closes {
+            return Ok(());
+        }
+    }
+    connection.turns += 1;
+    if connection.turns < habit.turns {
+        *kept = Some(connection);
+    }
+    Ok(())
+}
+
+fn connect(address: SocketAddr, tls: Option<Tls>) -> Result<Connection, String> {
+    let failed = |problem: std::io::Error| format!("not connected: {}", problem.kind());
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    stream.set_read_timeout(Some(2 * TIMEOUT)).map_err(failed)?;
+    stream.set_write_timeout(Some(2 * TIMEOUT)).map_err(failed)?;
+    let wire = match tls {
+        Some(tls) => Wire::tls(stream, tls == Tls::Resumed).map_err(failed)?,
+        None => Wire::Plain(stream),
+    };
+    Ok(Connection { wire, input: Vec::new(), turns: 0 })
+}
+
+struct Answer {
+    status: u16,
+    length: usize,
+    closes: bool,
+}
+
+impl Connection {
+    fn answer(&mut self, to_head: bool) -> Result<Answer, String> {
+        let end = loop {
+            if let Some(end) = self.input.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.fill()?;
+        };
+        let head = String::from_utf8_lossy(&self.input[..end]).into_owned();
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let length = field("Content-Length: ").and_then(|length| length.parse::<usize>().ok());
+        let (Some(status), Some(length)) = (status, length) else {
+            return Err(format!("no such answer: {}", head.lines().next().unwrap_or_default()));
+        };
+        let body = if to_head { 0 } else { length };
+        self.input.drain(..end);
+        let mut missing = body;
+        loop {
+            let here = missing.min(self.input.len());
+            self.input.drain(..here);
+            missing -= here;
+            if missing == 0 {
+                break;
+            }
+            if self.fill().is_err() {
+                return Err("the answer is cut short".into());
+            }
+        }
+        Ok(Answer { status, length, closes: field("Connection: close").is_some() })
+    }
+
+    fn fill(&mut self) -> Result<(), String> {
+        let mut block = [0; 16 << 10];
+        match self.wire.read(&mut block) {
+            Ok(0) if self.input.is_empty() => Err(CLOSED.into()),
+            Ok(0) => Err("the head is cut short".into()),
+            Ok(count) => {
+                self.input.extend_from_slice(&block[..count]);
+                Ok(())
+            }
+            Err(problem) if matches!(problem.kind(), std::io::ErrorKind::WouldBlock) => {
+                Err("no answer".into())
+            }
+            Err(_) if self.input.is_empty() => Err(CLOSED.into()),
+            Err(problem) => Err(format!("broken: {}", problem.kind())),
+        }
+    }
+}
+
+fn text(method: &str, path: &str, rest: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{rest}\r\n")
+}
+
+fn get(path: &str) -> String {
+    text("GET", path, "")
+}
+
+fn post() -> String {
+    text("POST", "/", "Content-Type: application/json\r\nContent-Length: 13\r\n") + "{\"n\":[1,2,3]}"
+}
+
+fn chunked() -> String {
+    text("POST", "/", "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n")
+        + "6\r\n{\"n\":[\r\n7\r\n1,2,3]}\r\n0\r\n\r\n"
+}
+
+fn range() -> String {
+    text("GET", LARGE, "Range: bytes=1000000-1000999\r\n")
+}
