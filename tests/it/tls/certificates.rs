@@ -277,6 +277,18 @@ fn changed_files() {
     clock.advance(Duration::from_secs(60));
     eventually("it is noticed in a minute", || served(&server) == third.certificate.to_vec());
 
+    // What was read again already is not read once more: that would end all sessions.
+    replace(&second);
+    tls.reload().expect("usable");
+    let config = Arc::new(Offer::default().config());
+    assert_eq!(with(&server, &config, "localhost").get("/").text(), "hello");
+    clock.advance(Duration::from_secs(60));
+    // As often as it would have been noticed.
+    std::thread::sleep(Duration::from_millis(600));
+    let mut again = with(&server, &config, "localhost");
+    shake_hands(&mut again);
+    assert_eq!(again.stream.conn.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
+
     folder.write("localhost.key", "nothing");
     for _ in 0..3 {
         clock.advance(Duration::from_secs(60));

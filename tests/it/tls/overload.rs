@@ -117,6 +117,20 @@ fn past_the_budget_of_handshakes() {
     });
 }
 
+/// Who has been told takes up no time any more, however long it stays.
+#[test]
+fn the_budget_is_for_handshakes_alone() {
+    let (server, _busy, _waiting, _gate) = full();
+    let told: Vec<_> = (0..BUDGET + 8)
+        .map(|_| {
+            let mut client = client(&server);
+            assert_overload(&client.answer(), true);
+            client
+        })
+        .collect();
+    assert_eq!((told.len(), server.monitor().counters().resets), (BUDGET + 8, 0));
+}
+
 /// What is sent after a refusal is thrown away unseen, so much and no more.
 #[test]
 fn what_follows_a_refusal() {
