@@ -78,6 +78,12 @@ pub(super) fn settings(options: &Options) -> Result<Option<TlsSettings>, Failure
     if redirect_http.is_some() && !encrypts {
         return usage("--redirect-http without --tls-cert; there is no HTTPS to redirect to");
     }
+    if redirect_http.as_ref().is_some_and(|address| address.starts_with("unix:")) {
+        return usage("--redirect-http with a Unix socket, which no browser uses; give HOST:PORT");
+    }
+    if *tls_modern && !encrypts {
+        return usage("--tls-profile modern without --tls-cert; there is no TLS to choose versions of");
+    }
     let profile = profile(*tls_modern);
     Ok((!certificates.is_empty()).then(|| TlsSettings {
         certificates,

@@ -72,7 +72,12 @@ impl<H: Handler> Handler for HttpsOnly<H> {
     }
 
     fn plan(&self, request: &Request) -> Plan {
-        if lets_in(request) { self.handler.plan(request) } else { Plan { instant: true, ..Plan::default() } }
+        if lets_in(request) {
+            self.handler.plan(request)
+        } else {
+            // What has not been sent in the clear yet is not asked for.
+            Plan { instant: true, streams: true, ..Plan::default() }
+        }
     }
 }
 

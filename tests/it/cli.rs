@@ -9,6 +9,8 @@ mod inherited;
 mod logs;
 mod options;
 mod probe;
+#[cfg(feature = "self-signed")]
+mod redirect;
 mod reload;
 mod restart;
 #[cfg(target_os = "linux")]
@@ -16,7 +18,7 @@ mod sandbox;
 mod socket_files;
 #[cfg(target_os = "linux")]
 mod supervisor;
-#[cfg(feature = "self-signed")]
+#[cfg(feature = "tls-rustls")]
 mod tls;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -172,8 +174,8 @@ impl Serving {
         let mut child = command.spawn().expect("the program runs");
         let error = child.stderr.take().map(BufReader::new);
         let mut serving = Serving { child, error, address: String::new() };
-        let line = serving.read_to("listening on http://");
-        let (_, address) = line.rsplit_once("http://").expect("it was found there");
+        let line = serving.read_to("listening on http");
+        let (_, address) = line.rsplit_once("://").expect("it was found there");
         serving.address = address.trim_end().trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
         serving.read_to("selvedge --help");
         serving

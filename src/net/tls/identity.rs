@@ -3,6 +3,7 @@
 use super::provider;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::message::ClientCertificate;
 use crate::record::Utc;
 use crate::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -118,8 +119,8 @@ impl Identity {
     }
 }
 
-/// The subject and serial number of a client's certificate.
-pub(super) fn subject_of(der: &[u8]) -> Option<(String, String)> {
+/// What a client's certificate says of it, and when that ends.
+pub(super) fn client_of(der: &[u8]) -> Option<(ClientCertificate, SystemTime)> {
     let certificate = Certificate::from_der(der).ok()?;
     let body = certificate.tbs_certificate();
     let serial = match body.serial_number().as_bytes() {
@@ -131,7 +132,8 @@ pub(super) fn subject_of(der: &[u8]) -> Option<(String, String)> {
         let _ = write!(text, "{byte:02x}");
         text
     });
-    Some((body.subject().to_string(), serial))
+    let client = ClientCertificate { subject: body.subject().to_string(), serial, der: der.to_vec() };
+    Some((client, body.validity().not_after.to_system_time()))
 }
 
 fn dns_names(certificate: &Certificate) -> Vec<String> {

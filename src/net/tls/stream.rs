@@ -3,8 +3,9 @@
 //! A thread waits in here for one thing at a time, because the board ends a wait by cutting the side it is on: what
 //! [`read`](Read::read) has to say meanwhile it says without waiting, and only `write`, and the handshake, wait for room.
 
-use super::identity::subject_of;
-use crate::message::{ClientCertificate, TlsInfo};
+use super::identity::client_of;
+use crate::clock::Clock;
+use crate::message::TlsInfo;
 use crate::net::HandshakeError;
 use crate::sync::Arc;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
@@ -79,7 +80,7 @@ impl TlsStream {
             }
             self.take_in(input).map_err(|problem| refused(&problem))?;
         }
-        self.info().ok_or_else(|| HandshakeError::Refused("its certificate cannot be read".into()))
+        self.info().map_err(|problem| HandshakeError::Refused(problem.into()))
     }
 
     /// Encrypts `bytes`, or as many as there is room for, without sending them yet.
@@ -186,18 +187,18 @@ impl TlsStream {
         sent.or_else(|problem| if problem.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(problem) })
     }
 
-    /// What was agreed on; none if there is no telling who the client is, which it has proved.
-    fn info(&self) -> Option<TlsInfo> {
-        let session = self.session.as_ref()?;
+    /// What was agreed on, or why it is not good enough.
+    fn info(&self) -> Result<TlsInfo, &'static str> {
+        let session = self.session.as_ref().ok_or("nothing was said")?;
         let certificate = session.peer_certificates().and_then(<[_]>::first);
-        let client = match certificate {
-            Some(certificate) => {
-                let (subject, serial) = subject_of(certificate)?;
-                Some(ClientCertificate { subject, serial, der: certificate.to_vec() })
-            }
-            None => None,
+        let client =
+            certificate.map(|certificate| client_of(certificate).ok_or("its certificate cannot be read"));
+        let client = match client.transpose()? {
+            // A session that is resumed may be older than that.
+            Some((_, end)) if end < Clock::system().date() => return Err("its certificate has expired"),
+            client => client.map(|(client, _)| client),
         };
-        Some(TlsInfo {
+        Ok(TlsInfo {
             version: match session.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",

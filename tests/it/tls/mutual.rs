@@ -13,6 +13,7 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use selvedge::{Exchange, Guard, Refusal, Request, Response, Server, StatusCode, Tls};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// Who came, as guards and handlers see it.
 fn subject(request: &Request) -> String {
@@ -203,6 +204,24 @@ fn sessions_of_clients() {
         let refused = ask();
         assert!(matches!(refused, Err(rustls::Error::AlertReceived(UnknownCA))), "{version:?}: {refused:?}");
     }
+}
+
+/// A session does not outlive the certificate it was begun with.
+#[test]
+fn sessions_that_are_too_old() {
+    let folder = Folder::new("old-sessions");
+    let (server, _) = server(&folder);
+    let alice =
+        person(|parameters| parameters.not_after = (SystemTime::now() + Duration::from_secs(3)).into());
+    let configs = [&TLS12, &TLS13].map(|version| {
+        Arc::new(Offer { versions: &[version], certificate: Some(&alice), ..Offer::default() }.config())
+    });
+    let ask = |config| outcome(&mut with(&server, config, "localhost"), &request("GET", "/"));
+    for config in &configs {
+        assert_eq!(ask(config).expect("it is let in").text(), "CN=alice #0aff");
+        assert_eq!(ask(config).expect("it is let in").text(), "CN=alice #0aff again");
+    }
+    eventually("it has ended", || configs.iter().all(|config| ask(config).is_err()));
 }
 
 /// Without authorities nobody is asked for a certificate.
