@@ -88,7 +88,7 @@ impl Serving {
         options.config.validate()?;
         let settings = tls::settings(options)?;
         let Service { builder, handler, login } = self.kept.service(options)?;
-        // What comes after this cannot fail.
+        // The last that can fail.
         self.kept.secured.replace(settings)?;
         self.server.renew(builder, handler)?;
         self.end_sessions(login);
