@@ -12,7 +12,7 @@ pub struct Buffer {
 }
 
 /// Bytes a fresh buffer has room for: the heads of nearly all requests.
-const INITIAL: usize = 2048;
+const INITIAL: usize = 1024;
 
 impl Buffer {
     /// An empty buffer, without memory until something arrives.

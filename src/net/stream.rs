@@ -8,7 +8,7 @@ use crate::threads::{Cut, Lifeline};
 use socket2::SockRef;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(target_os = "linux")]
 use std::num::NonZeroUsize;
@@ -242,6 +242,15 @@ impl Write for Stream {
             Stream::Unix(socket) => (&**socket).write(bytes),
             Stream::Tls(stream) => stream.write(bytes),
             Stream::Other(duplex) => duplex.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(socket) => (&**socket).write_vectored(slices),
+            Stream::Unix(socket) => (&**socket).write_vectored(slices),
+            Stream::Tls(stream) => stream.write_vectored(slices),
+            Stream::Other(duplex) => duplex.write_vectored(slices),
         }
     }
 

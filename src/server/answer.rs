@@ -15,6 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of a body that are copied behind the head, to leave in the same send. More than these go out by themselves.
 const WITH_HEAD: usize = 16 << 10;
+/// Bytes of memory kept from one answer to the next: enough for a head and a little body.
+const KEPT: usize = 1 << 10;
+/// Room for a head of a usual length.
+const HEAD: usize = 512;
 /// Bytes asked of a reader at once, and so the largest chunk.
 const CHUNK: usize = 8 << 10;
 
@@ -44,6 +48,7 @@ impl Connection {
         };
         let began = self.wire.begin_answer();
         self.out.clear();
+        self.out.reserve(HEAD);
         encode::head(
             &mut self.out,
             &encode::Outgoing {
@@ -60,6 +65,10 @@ impl Connection {
         let has_body = *request.method() != Method::HEAD && length != Length::None;
         let written = self.write(if has_body { content } else { Content::Empty }, length);
         self.take_note(status, began, head_len);
+        // Most of its life a connection is idle, and what one keeps then a thousand keep.
+        if self.out.capacity() > KEPT {
+            self.out = Vec::new();
+        }
         written?;
         if let Some(handler) = response.upgrade.take() {
             return Err(self.upgrade(handler.0));
@@ -109,12 +118,14 @@ impl Connection {
     }
 
     fn write_bytes(&mut self, bytes: &Bytes) -> Result<(), CloseReason> {
-        if bytes.len() <= WITH_HEAD {
+        // Others may take the pieces one at a time, and make a packet of each.
+        if bytes.len() <= WITH_HEAD && !self.wire.stream.is_socket() {
             self.out.extend_from_slice(bytes);
             return self.flush(false);
         }
-        self.flush(true)?;
-        self.wire.send(bytes, false)
+        let sent = self.wire.send_both(&self.out, bytes);
+        self.out.clear();
+        sent
     }
 
     /// A small file leaves with the head; of a large one the head waits in the kernel for its first bytes.

@@ -10,7 +10,7 @@ use crate::net::Stream;
 use crate::sync::Arc;
 use crate::threads::{Claim, Occupant, Phase};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Duration;
 
 /// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
@@ -130,6 +130,22 @@ impl Wire {
             }
         }
         if more { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes a head and its body: if there is room for both, in one piece, and without copying either.
+    pub(super) fn send_both(&mut self, head: &[u8], body: &[u8]) -> Result<(), CloseReason> {
+        let first = &body[..body.len().min(BLOCK)];
+        let sent = retry(|| self.stream.write_vectored(&[IoSlice::new(head), IoSlice::new(first)]));
+        let count = self.judge(sent)?;
+        self.written += count as u64;
+        if count == head.len() + body.len() {
+            return self.flush();
+        }
+        self.note_sent(count);
+        if let Some(rest) = head.get(count..) {
+            self.send(rest, !body.is_empty())?;
+        }
+        self.send(body.get(count.saturating_sub(head.len())..).unwrap_or_default(), false)
     }
 
     /// Sends `len` bytes of `file` from `offset` on.

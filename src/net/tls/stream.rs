@@ -249,6 +249,15 @@ impl Write for TlsStream {
         }
     }
 
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.send_pending()?;
+        let taken = self.session_for_io()?.writer().write_vectored(pieces)?;
+        match self.send_pending() {
+            Err(problem) if problem.kind() != ErrorKind::WouldBlock => Err(problem),
+            _ => Ok(taken),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.send_pending()
     }
