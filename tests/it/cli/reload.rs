@@ -64,9 +64,7 @@ fn the_file_is_read_again() {
     serving.read_to("ERROR SIGHUP: nothing is changed: cannot read the configuration ");
     fs::create_dir(&file).expect("the name is free");
     serving.signal(Signal::HUP);
-    serving.read_to(&format!(
-        "ERROR SIGHUP: nothing is changed: the configuration {path} is no file that can be read again"
-    ));
+    serving.read_to(&format!("ERROR SIGHUP: nothing is changed: {path} is no file that can be read again"));
     serving.signal(Signal::TERM);
     serving.end(0);
     let _ = fs::remove_dir(file);
@@ -146,6 +144,15 @@ fn sessions_of_accounts_that_end() {
     serving.signal(Signal::HUP);
     serving.read_to("SIGHUP: all options are as they were");
     assert_eq!(cookies.each_ref().map(me), [200, 401, 401]);
+    // A pipe that nobody writes to is not waited for.
+    fs::remove_file(&file).expect("it is there");
+    let fifo = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, fifo, 0)
+        .expect("the name is free");
+    serving.signal(Signal::HUP);
+    serving.read_to("is no file that can be read again");
+    serving.signal(Signal::TERM);
+    serving.end(0);
     let _ = fs::remove_file(file);
 }
 
