@@ -11,6 +11,8 @@ mod options;
 #[cfg(feature = "self-signed")]
 mod plain_http;
 mod probe;
+#[cfg(feature = "self-signed")]
+mod redirect;
 mod reload;
 mod restart;
 #[cfg(target_os = "linux")]

@@ -148,3 +148,41 @@ fn sessions_of_accounts_that_end() {
     assert_eq!(cookies.each_ref().map(me), [200, 401, 401]);
     let _ = fs::remove_file(file);
 }
+
+/// Options that can be had each by itself, and not with what stays until a restart: none of them takes effect, the
+/// certificates neither.
+#[cfg(feature = "tls-rustls")]
+#[test]
+fn nothing_by_halves() {
+    use crate::tls::client::{Offer, over};
+    use crate::tls::pki::{Folder, Kind, authority, localhost};
+    let folder = Folder::new("halves");
+    let first = localhost(Kind::Ecdsa).files(&folder, "first");
+    let second = authority().issue(&["localhost"], |_| ()).files(&folder, "second");
+    let file = folder.path("config.toml");
+    let write = |files: &selvedge::CertificateFiles, more: &str| {
+        let text = format!("{more}tls-cert = {:?}\ntls-key = {:?}\n", files.certificate, files.key);
+        fs::write(&file, text).expect("a place to write");
+    };
+    write(&first, "");
+    let mut serving = Serving::start(program(&ANY).args(["-c", file.to_str().expect("UTF-8")]));
+    let address = serving.address.clone();
+    let served = || {
+        let socket = std::net::TcpStream::connect(&address).expect("it listens");
+        let mut client =
+            crate::support::Client::over(over(socket, &Offer::default().config().into(), "localhost"));
+        assert_eq!(client.get("/").status, 200);
+        client.stream.conn.peer_certificates().expect("one")[0].to_vec()
+    };
+    let before = served();
+    write(&second, "max-buffered = '2GiB'\nmax-body = '1GiB'\n");
+    serving.signal(Signal::HUP);
+    serving.read_to(
+        "SIGHUP: nothing is changed: bad value for --max-body: 1GiB is more than --max-buffered, 256MiB",
+    );
+    assert!(served() == before);
+    write(&second, "");
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: tls-cert is now ");
+    assert!(served() != before);
+}
