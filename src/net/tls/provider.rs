@@ -1,7 +1,9 @@
 //! The cryptography: which library, and what of it.
 
 #[cfg(not(any(feature = "tls", feature = "tls-ring")))]
-compile_error!("the feature 'tls-rustls' is what 'tls' and 'tls-ring' have in common; switch on one of those");
+compile_error!(
+    "the feature 'tls-rustls' is what 'tls' and 'tls-ring' have in common; switch on one of those"
+);
 
 use super::Profile;
 use crate::sync::Arc;
