@@ -8,8 +8,6 @@ mod file;
 mod inherited;
 mod logs;
 mod options;
-#[cfg(feature = "self-signed")]
-mod plain_http;
 mod probe;
 #[cfg(feature = "self-signed")]
 mod redirect;

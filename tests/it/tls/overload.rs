@@ -141,7 +141,10 @@ fn what_follows_a_refusal() {
 /// Seats are taken back from who speaks no TLS, or says nothing over it.
 #[test]
 fn who_makes_room() {
-    let rows: &[(&str, fn(&Server) -> Box<dyn FnOnce()>)] = &[
+    /// How somebody sits, and what becomes of that.
+    type Row = (&'static str, fn(&Server) -> Box<dyn FnOnce()>);
+
+    let rows: &[Row] = &[
         ("silence", |server| {
             let mut stream = connect(server);
             Box::new(move || assert_eq!(stream.read(&mut [0]).expect("closed"), 0))

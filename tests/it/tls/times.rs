@@ -3,7 +3,7 @@
 use super::client::{Offer, client, shake_hands, with};
 use super::pki::tls;
 use super::serve;
-use crate::support::{Broken, Client, Gate, eventually, ms, request};
+use crate::support::{Broken, eventually, ms, request};
 use rustls::version::{TLS12, TLS13};
 use selvedge::clock::Clock;
 use selvedge::{Body, Config, Request, Response, Server};
