@@ -9,6 +9,7 @@
 //! - [`Journal`]: a log that nobody who serves ever waits for.
 
 mod access_log;
+mod address_space;
 #[cfg(feature = "cli")]
 mod alert_command;
 mod alerts;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod resources;
 
 pub use access_log::{Access, AccessLog, LogFormat};
+pub(crate) use address_space::AddressSpace;
 #[cfg(feature = "cli")]
 pub use alert_command::AlertCommand;
 pub use alerts::{Alert, AlertSink, Alerts};

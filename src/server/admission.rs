@@ -6,6 +6,7 @@ use super::shared::{Guest, Shared};
 use crate::clock::Tick;
 use crate::error::{CloseReason, Refusal};
 use crate::message::ClientKey;
+use crate::monitor::AddressSpace;
 use crate::net::Stream;
 use crate::sync::{Arc, Builder, Condvar, Mutex};
 use crate::threads::{Arrival, Claim, Mark, Phase, Pool, PoolSettings, Seat, Vacated, enforce, evict};
@@ -61,7 +62,10 @@ impl Admission {
             idle_timeout: WORKER_PATIENCE,
         };
         let workers_share = shared.clone();
-        let pool = Pool::new(settings, move |job| serve(&workers_share, job));
+        let space = AddressSpace::limited();
+        let stack = settings.stack_size as u64;
+        let has_room = move || space.is_none_or(|space| space.has_room(stack));
+        let pool = Pool::with_room(settings, has_room, move |job| serve(&workers_share, job));
         Admission { shared, pool, alarm: Mutex::default(), alarmed: Condvar::new() }
     }
 

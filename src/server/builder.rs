@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::guard::{Guard, SecurityHeaders};
 use crate::monitor::resources::limit;
-use crate::monitor::{AccessLog, AlertSink, Alerts, Monitor};
+use crate::monitor::{AccessLog, AddressSpace, AlertSink, Alerts, Monitor};
 use crate::net::Listener;
 use crate::service::Handler;
 use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
@@ -194,6 +194,11 @@ impl Builder {
 /// slow clients must not be able to bring the process to its limit.
 fn body_budget(config: &Config) -> usize {
     let half = limit(config.max_memory, Path::new("/")).map_or(u64::MAX, |memory| memory / 2);
+    // This limit kills, and nobody has thought of bodies who has set it.
+    let space = AddressSpace::limited().map_or(u64::MAX, AddressSpace::for_bodies);
+    if space < half.min(config.max_buffered as u64) {
+        return usize::try_from(space).unwrap_or(usize::MAX);
+    }
     let half = usize::try_from(half).unwrap_or(usize::MAX);
     if config.max_buffered <= half {
         return config.max_buffered;

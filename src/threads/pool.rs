@@ -5,6 +5,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+/// Of so many threads that could not be started, one is told of.
+const SAID_EVERY: usize = 1000;
+
 /// Runs jobs on threads: started when a job needs one, at most so many, each living on for the next job, leaving when
 /// none has come for a while.
 ///
@@ -33,6 +36,8 @@ pub struct PoolSettings {
 
 struct Crew<J> {
     settings: PoolSettings,
+    /// Whether there is room for another thread.
+    has_room: Box<dyn Fn() -> bool + Send + Sync>,
     run: Box<dyn Fn(J) + Send + Sync>,
     /// Written by the submitting thread and by threads that come and go.
     state: Mutex<State<J>>,
@@ -48,6 +53,8 @@ struct State<J> {
     idle: usize,
     /// Threads ever started, for their names.
     started: usize,
+    /// Threads that could not be started.
+    failed: usize,
     /// Holds at most one job for each waiting thread; `None` once the pool is closed.
     hand_over: Option<Sender<J>>,
 }
@@ -55,10 +62,25 @@ struct State<J> {
 impl<J: Send + 'static> Pool<J> {
     /// A pool without threads yet, whose jobs are done by `run`.
     pub fn new(settings: PoolSettings, run: impl Fn(J) + Send + Sync + 'static) -> Self {
+        Pool::with_room(settings, || true, run)
+    }
+
+    /// The same, starting a thread only while `has_room` says that there is room for one.
+    pub fn with_room(
+        settings: PoolSettings,
+        has_room: impl Fn() -> bool + Send + Sync + 'static,
+        run: impl Fn(J) + Send + Sync + 'static,
+    ) -> Self {
         let (hand_over, jobs) = bounded(settings.max_threads.max(1));
-        let state = State { busy: 0, idle: 0, started: 0, hand_over: Some(hand_over) };
-        let crew =
-            Crew { settings, run: Box::new(run), state: Mutex::new(state), left: Condvar::new(), jobs };
+        let state = State { busy: 0, idle: 0, started: 0, failed: 0, hand_over: Some(hand_over) };
+        let crew = Crew {
+            settings,
+            has_room: Box::new(has_room),
+            run: Box::new(run),
+            state: Mutex::new(state),
+            left: Condvar::new(),
+            jobs,
+        };
         Pool { crew: Arc::new(crew) }
     }
 
@@ -66,7 +88,7 @@ impl<J: Send + 'static> Pool<J> {
     /// the pool is closed.
     pub fn submit(&self, job: J) -> Result<(), J> {
         let mut state = self.crew.state.lock();
-        let State { busy, idle, started, hand_over } = &mut *state;
+        let State { busy, idle, started, hand_over, .. } = &mut *state;
         let Some(hand_over) = hand_over else { return Err(job) };
         if *idle > 0 {
             *idle -= 1;
@@ -114,6 +136,10 @@ impl<J: Send + 'static> Pool<J> {
 
     /// Starts a thread with its first job. The thread's place has been counted; it is given up if there is no thread.
     fn start(&self, name: String, job: J) -> Result<(), J> {
+        if !(self.crew.has_room)() {
+            self.note_failure(&io::ErrorKind::OutOfMemory.into());
+            return Err(job);
+        }
         // A closure that could not be started is lost with all it owns, so the job stays where it can be fetched back.
         let first = Arc::new(Mutex::new(Some(job)));
         let spawned: io::Result<_> = {
@@ -127,11 +153,27 @@ impl<J: Send + 'static> Pool<J> {
         match spawned {
             Ok(_) => Ok(()),
             Err(problem) => {
-                log::warn!("cannot start another {} thread: {problem}", self.crew.settings.name);
-                self.crew.state.lock().busy -= 1;
-                self.crew.left.notify_all();
+                self.note_failure(&problem);
                 first.lock().take().map_or(Ok(()), Err)
             }
+        }
+    }
+
+    /// Gives up the place of a thread that could not be started.
+    fn note_failure(&self, problem: &io::Error) {
+        let failed = {
+            let mut state = self.crew.state.lock();
+            state.busy -= 1;
+            state.failed += 1;
+            state.failed
+        };
+        self.crew.left.notify_all();
+        // It is tried again for everybody who waits, many times a second.
+        if failed % SAID_EVERY == 1 {
+            let Crew { settings: PoolSettings { name, .. }, .. } = &*self.crew;
+            log::warn!(
+                "cannot start another {name} thread: {problem}; going on with fewer ({failed} times so far)"
+            );
         }
     }
 }

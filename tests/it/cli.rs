@@ -28,20 +28,20 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_selvedge");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_selvedge");
 
 /// The program, in an environment without settings.
-fn program(arguments: &[&str]) -> Command {
+pub fn program(arguments: &[&str]) -> Command {
     command(PROGRAM, arguments)
 }
 
 /// The program, with the limits on open files that `ulimit` sets.
-fn limited(ulimit: &str, arguments: &[&str]) -> Command {
+pub fn limited(ulimit: &str, arguments: &[&str]) -> Command {
     let script = format!("ulimit {ulimit} && exec {PROGRAM} \"$@\"");
     command("sh", &[&["-c", &script, "sh"], arguments].concat())
 }
 
-fn command(program: &str, arguments: &[&str]) -> Command {
+pub fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SELVEDGE_")) {
@@ -50,7 +50,7 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn scratch(name: &str) -> PathBuf {
+pub fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
@@ -161,16 +161,16 @@ fn help() {
 }
 
 /// A program that serves, until it is told otherwise or dropped.
-struct Serving {
-    child: Child,
+pub struct Serving {
+    pub child: Child,
     /// Its standard error; closed when this is `None`.
-    error: Option<BufReader<ChildStderr>>,
+    pub error: Option<BufReader<ChildStderr>>,
     /// The first address of the banner, without the scheme.
-    address: String,
+    pub address: String,
 }
 
 impl Serving {
-    fn start(command: &mut Command) -> Serving {
+    pub fn start(command: &mut Command) -> Serving {
         let mut child = command.spawn().expect("the program runs");
         let error = child.stderr.take().map(BufReader::new);
         let mut serving = Serving { child, error, address: String::new() };
@@ -182,7 +182,7 @@ impl Serving {
     }
 
     /// Reads standard error up to and with the line that has `text` in it, and returns that.
-    fn read_to(&mut self, text: &str) -> String {
+    pub fn read_to(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
@@ -195,7 +195,7 @@ impl Serving {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(id, signal).expect("it is there");
     }
@@ -213,7 +213,7 @@ impl Serving {
     }
 
     /// Waits for the end, and expects it with `code`; returns what was left on standard error.
-    fn end(mut self, code: i32) -> String {
+    pub fn end(mut self, code: i32) -> String {
         let mut rest = String::new();
         self.error.as_mut().expect("open").read_to_string(&mut rest).expect("UTF-8");
         let status = self.child.wait().expect("it ends");
@@ -223,7 +223,7 @@ impl Serving {
 }
 
 /// Starts the program, wherever it listens, and returns what it has said up to the end of its banner.
-fn begin(command: &mut Command) -> (Serving, String) {
+pub fn begin(command: &mut Command) -> (Serving, String) {
     let mut child = command.spawn().expect("the program runs");
     let mut error = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut seen = String::new();
@@ -242,7 +242,7 @@ impl Drop for Serving {
 }
 
 /// Any free port.
-const ANY: [&str; 2] = ["--bind", "127.0.0.1:0"];
+pub const ANY: [&str; 2] = ["--bind", "127.0.0.1:0"];
 
 #[test]
 fn ends_by_either_signal() {

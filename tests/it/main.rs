@@ -15,6 +15,8 @@ mod elsewhere;
 mod encode;
 mod ends;
 mod errors;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod faults;
 mod files;
 mod guards;
 mod head;
