@@ -40,7 +40,9 @@
 //! - `cli` (default): the program `selvedge`.
 //! - `files`: directories, with ranges, preconditions, listings and compression.
 //! - `json`: JSON responses, and the built-in application.
-//! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs or with ring.
+//! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs, or with ring, which has no post-quantum group.
+//! - `self-signed` (default): a certificate that the program makes up, for development.
+//! - `metrics`: `/metrics` of [`Admin`](server::Admin), for Prometheus. Its token needs `auth`.
 //! - `metrics`: what is counted, for Prometheus.
 //! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
 //! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
@@ -105,6 +107,6 @@ pub use net::{CertificateFiles, Profile, Tls, TlsSettings};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 /// The README's examples are compiled with the other ones.
-#[cfg(all(doctest, feature = "files", not(loom)))]
+#[cfg(all(doctest, feature = "files", feature = "tls-rustls", not(loom)))]
 #[doc = include_str!("../README.md")]
 struct Readme;

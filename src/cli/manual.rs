@@ -209,9 +209,10 @@ const SECTIONS: &[(&str, &[Part])] = &[
             ),
             Part::Term(
                 "SIGHUP",
-                "Reads the configuration again, and the files it names: certificates, users. What can change without a \
-                 restart does, without costing a connection; each change is logged, and so is what needs a restart. If \
-                 something is wrong, that is logged and nothing changes.",
+                "Reads the configuration again, and the files it names: certificates, users, the token of --admin. What \
+                 can change without a restart does, without costing a connection; each change is logged, and so is what \
+                 needs a restart. Whose account is gone or has another password is logged out. If something is wrong, \
+                 that is logged and nothing changes. Certificates are read again within a minute without it too.",
             ),
             Part::Term("SIGUSR1", "Opens the log files again, after they have been moved away."),
             Part::Term("SIGUSR2", "Logs what every thread is doing, a line each."),

@@ -6,7 +6,6 @@ use super::serving::Serving;
 use super::{Failure, START};
 use crate::config::FIXED;
 use log::{error, info, warn};
-use std::path::PathBuf;
 
 /// Options that hold for as long as the program runs, besides the settings that are [`FIXED`].
 const FIXED_TOO: [&str; 13] = [
@@ -68,14 +67,20 @@ impl Reload {
     }
 
     fn load(&self) -> Result<Options, Failure> {
-        // A pipe can be read once, and waits for whoever would write to it.
-        let once = |path: &&PathBuf| path.exists() && !path.is_file();
-        if let Some(path) = self.current.file.iter().chain(&self.current.value_files).find(once) {
-            let message = format!("the configuration {} is no file that can be read again", path.display());
-            return Err(Failure { code: START, messages: vec![message] });
-        }
-        Options::load(&self.flags, &self.environment)
+        can_be_read_again(&self.current)?;
+        let new = Options::load(&self.flags, &self.environment)?;
+        can_be_read_again(&new)?;
+        Ok(new)
     }
+}
+
+/// A pipe can be read once, and whoever opens it waits for somebody who writes to it.
+fn can_be_read_again(options: &Options) -> Result<(), Failure> {
+    let Some(path) = options.read_again().find(|path| path.exists() && !path.is_file()) else {
+        return Ok(());
+    };
+    let message = format!("{} is no file that can be read again", path.display());
+    Err(Failure { code: START, messages: vec![message] })
 }
 
 fn is_fixed(name: &str) -> bool {

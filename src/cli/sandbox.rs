@@ -81,11 +81,7 @@ impl Grants {
         for path in options.log_file.iter().chain(access_log) {
             grants.append_to(path);
         }
-        let Options { file, value_files, users, tls_cert, tls_key, tls_client_ca, admin_token_file, .. } =
-            options;
-        let certificates = options.tls_certificates.iter().flat_map(|(certificate, key)| [certificate, key]);
-        let certificates = certificates.chain(tls_cert).chain(tls_key).chain(tls_client_ca);
-        for path in file.iter().chain(value_files).chain(users).chain(admin_token_file).chain(certificates) {
+        for path in options.read_again() {
             grants.read_replaceable(path);
         }
         if let Some(path) = &options.path {

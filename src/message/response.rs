@@ -223,7 +223,8 @@ impl Upgraded {
     }
 
     /// A second handle on the same connection, so that one thread can read while another writes. What was sent right
-    /// after the request stays with this one.
+    /// after the request stays with this one. `Unsupported` over TLS, where what one thread reads may have to be answered
+    /// in the middle of what the other writes.
     pub fn try_clone(&self) -> io::Result<Upgraded> {
         Ok(Upgraded::new(self.transport.try_clone()?, Vec::new()))
     }

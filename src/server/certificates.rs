@@ -23,8 +23,8 @@ pub(super) struct Certificates {
 
 struct Watched {
     tls: Tls,
-    /// The files as they were when they were last read, or could not be.
-    stamp: Stamp,
+    /// The files as they were when they could not be used.
+    useless: Option<Stamp>,
     /// The last notice given of each certificate.
     given: Vec<Option<Duration>>,
     due: Tick,
@@ -43,8 +43,7 @@ pub(super) fn distinct<'a>(all: impl Iterator<Item = &'a Tls>) -> Vec<Tls> {
 
 impl Certificates {
     pub(super) fn new(all: Vec<Tls>) -> Self {
-        let watch =
-            |tls: Tls| Watched { stamp: tls.stamp_in_use(), given: Vec::new(), due: Tick::default(), tls };
+        let watch = |tls| Watched { tls, useless: None, given: Vec::new(), due: Tick::default() };
         Certificates { watched: Mutex::new(all.into_iter().map(watch).collect()) }
     }
 
@@ -53,8 +52,7 @@ impl Certificates {
         for watched in self.watched.lock().iter_mut().filter(|watched| watched.due <= now) {
             watched.due = now.after(EVERY);
             let stamp = watched.tls.stamp();
-            if stamp != watched.stamp {
-                watched.stamp = stamp;
+            if stamp != watched.tls.stamp_in_use() && watched.useless.as_ref() != Some(&stamp) {
                 // Told of already, and served with what there was.
                 let _ = watched.reload(shared);
             }
@@ -66,7 +64,6 @@ impl Certificates {
     pub(super) fn reload(&self, shared: &Shared) -> Result<(), Error> {
         let mut result = Ok(());
         for watched in self.watched.lock().iter_mut() {
-            watched.stamp = watched.tls.stamp();
             result = result.and(watched.reload(shared));
             watched.give_notice(shared);
         }
@@ -76,15 +73,18 @@ impl Certificates {
 
 impl Watched {
     fn reload(&mut self, shared: &Shared) -> Result<(), Error> {
+        let stamp = self.tls.stamp();
         let reloaded = self.tls.reload();
         match &reloaded {
             Ok(()) => {
+                self.useless = None;
                 self.given.clear();
                 let identities = self.tls.identities();
                 let files: Vec<_> = identities.iter().map(|one| one.file.display().to_string()).collect();
                 log::info!("TLS: certificates read again: {}", files.join(", "));
             }
             Err(problem) => {
+                self.useless = Some(stamp);
                 let problem = format!("{problem}; the certificates of before stay in use");
                 shared.alerts.raise(Alert::Certificate { at: shared.clock.date(), problem });
             }

@@ -42,8 +42,18 @@ pub(super) struct Farewells {
     bids: Sender<Farewell>,
     /// Held by everyone whose end is being waited for.
     present: Latch,
-    /// Taken by everyone who is refused and speaks TLS.
+    /// Taken by everyone who is refused and has still to agree on TLS.
     handshakes: Arc<Semaphore>,
+}
+
+/// A connection that is to end.
+struct Parting {
+    stream: Stream,
+    words: Vec<u8>,
+    handshake: Option<Permit>,
+    deaf: bool,
+    /// What counts it, for as long as it is here.
+    mark: Option<Mark<ClientKey>>,
 }
 
 /// A connection to which the last words have been written, or are to be.
@@ -55,11 +65,11 @@ struct Farewell {
     drained: usize,
     /// Whether nothing that comes in can be read.
     deaf: bool,
-    /// Whether TLS has still to be agreed on, before anything can be said.
-    shakes_hands: bool,
+    /// Held until TLS has been agreed on, before which nothing can be said.
+    handshake: Option<Permit>,
     finished: bool,
     _hold: Hold,
-    _counted: (Option<Mark<ClientKey>>, Option<Permit>),
+    _mark: Option<Mark<ClientKey>>,
 }
 
 impl Farewells {
@@ -94,24 +104,18 @@ impl Farewells {
         }
         let words = last_words(shared, peer, stream.is_tls(), refusal);
         shared.monitor.note_refusal(refusal, peer.into(), words.len());
-        self.part(&shared.clock, stream, words, false, (mark, handshake));
+        self.part(&shared.clock, Parting { stream, words, handshake, deaf: false, mark });
     }
 
     /// Waits for the client to have read what was written and to close, and closes. `deaf` is a stream whose reading side
     /// was cut; `mark` is what counts the connection, for as long as it is here.
     pub(super) fn bid(&self, clock: &Clock, stream: Stream, deaf: bool, mark: Option<Mark<ClientKey>>) {
-        self.part(clock, stream, Vec::new(), deaf, (mark, None));
+        self.part(clock, Parting { stream, words: Vec::new(), handshake: None, deaf, mark });
     }
 
-    /// Writes `words` and waits. What is `counted` is counted for as long as the connection is here.
-    fn part(
-        &self,
-        clock: &Clock,
-        mut stream: Stream,
-        words: Vec<u8>,
-        deaf: bool,
-        counted: (Option<Mark<ClientKey>>, Option<Permit>),
-    ) {
+    /// Says the words and waits.
+    fn part(&self, clock: &Clock, parting: Parting) {
+        let Parting { mut stream, words, handshake, deaf, mark } = parting;
         if !stream.set_nonblocking() {
             // Nobody can wait for such a stream but who brought it.
             let _ = stream.write_all(&words).and_then(|()| stream.finish_writing());
@@ -119,8 +123,7 @@ impl Farewells {
         }
         let deadline = clock.now().after(if deaf { DEAF_LINGER } else { MAX_LINGER });
         let mut farewell = Farewell {
-            // Who has been served has shaken hands.
-            shakes_hands: stream.is_tls() && !words.is_empty(),
+            handshake,
             stream,
             words,
             deadline,
@@ -128,11 +131,11 @@ impl Farewells {
             deaf,
             finished: false,
             _hold: self.present.hold(),
-            _counted: counted,
+            _mark: mark,
         };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
-        if farewell.shakes_hands || farewell.write() {
+        if farewell.handshake.is_some() || farewell.write() {
             let _ = self.bids.try_send(farewell);
         }
     }
@@ -191,7 +194,7 @@ impl FarewellThread {
 impl Farewell {
     /// Whether there is anything left to wait for.
     fn go_on(&mut self) -> bool {
-        if self.shakes_hands {
+        if self.handshake.is_some() {
             match self.stream.handshake() {
                 Ok(_) => {}
                 Err(HandshakeError::Waiting) => return true,
@@ -199,7 +202,7 @@ impl Farewell {
                 Err(HandshakeError::Refused(_)) => self.words.clear(),
                 Err(_) => return false,
             }
-            self.shakes_hands = false;
+            self.handshake = None;
         }
         self.write() && self.drain()
     }

@@ -8,9 +8,9 @@ mod file;
 mod inherited;
 mod logs;
 mod options;
-#[cfg(feature = "self-signed")]
-mod plain_http;
 mod probe;
+#[cfg(feature = "self-signed")]
+mod redirect;
 mod reload;
 mod restart;
 #[cfg(target_os = "linux")]

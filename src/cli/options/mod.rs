@@ -211,6 +211,15 @@ impl Options {
         self.origins.get(name)
     }
 
+    /// The files that are read again with the options: their own, and those that they name.
+    pub(super) fn read_again(&self) -> impl Iterator<Item = &PathBuf> {
+        let Options { file, value_files, users, tls_cert, tls_key, tls_client_ca, admin_token_file, .. } =
+            self;
+        let certificates = self.tls_certificates.iter().flat_map(|(certificate, key)| [certificate, key]);
+        let certificates = certificates.chain(tls_cert).chain(tls_key).chain(tls_client_ca);
+        file.iter().chain(value_files).chain(users).chain(admin_token_file).chain(certificates)
+    }
+
     /// How the files of Unix sockets are made.
     pub(super) fn socket_file(&self) -> Result<SocketFile, Failure> {
         let found = self.unix_owner.as_ref().map_or(Ok((None, None)), Owner::find);

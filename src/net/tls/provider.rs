@@ -1,5 +1,10 @@
 //! The cryptography: which library, and what of it.
 
+#[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+compile_error!(
+    "the feature 'tls-rustls' is what 'tls' and 'tls-ring' have in common; switch on one of those"
+);
+
 use super::Profile;
 use crate::sync::Arc;
 #[cfg(feature = "tls")]

@@ -22,8 +22,11 @@ const MAX_HANDSHAKE: usize = 64 << 10;
 const MAX_UNSENT: usize = 64 << 10;
 /// Bytes read of a socket at once during the handshake.
 const BLOCK: usize = 4 << 10;
-/// How to send without waiting.
+/// How to send without waiting. Where there is no flag against the signal, std has switched it off for the socket.
+#[cfg(not(target_vendor = "apple"))]
 const HASTE: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const HASTE: libc::c_int = libc::MSG_DONTWAIT;
 /// The first byte of every TLS connection: the type of a record that belongs to a handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 

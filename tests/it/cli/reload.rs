@@ -64,9 +64,7 @@ fn the_file_is_read_again() {
     serving.read_to("ERROR SIGHUP: nothing is changed: cannot read the configuration ");
     fs::create_dir(&file).expect("the name is free");
     serving.signal(Signal::HUP);
-    serving.read_to(&format!(
-        "ERROR SIGHUP: nothing is changed: the configuration {path} is no file that can be read again"
-    ));
+    serving.read_to(&format!("ERROR SIGHUP: nothing is changed: {path} is no file that can be read again"));
     serving.signal(Signal::TERM);
     serving.end(0);
     let _ = fs::remove_dir(file);
@@ -146,5 +144,52 @@ fn sessions_of_accounts_that_end() {
     serving.signal(Signal::HUP);
     serving.read_to("SIGHUP: all options are as they were");
     assert_eq!(cookies.each_ref().map(me), [200, 401, 401]);
+    // A pipe that nobody writes to is not waited for.
+    fs::remove_file(&file).expect("it is there");
+    let fifo = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, fifo, 0)
+        .expect("the name is free");
+    serving.signal(Signal::HUP);
+    serving.read_to("is no file that can be read again");
+    serving.signal(Signal::TERM);
+    serving.end(0);
     let _ = fs::remove_file(file);
+}
+
+/// Options that can be had each by itself, and not with what stays until a restart: none of them takes effect, the
+/// certificates neither.
+#[cfg(feature = "tls-rustls")]
+#[test]
+fn nothing_by_halves() {
+    use crate::tls::client::{Offer, over};
+    use crate::tls::pki::{Folder, Kind, authority, localhost};
+    let folder = Folder::new("halves");
+    let first = localhost(Kind::Ecdsa).files(&folder, "first");
+    let second = authority().issue(&["localhost"], |_| ()).files(&folder, "second");
+    let file = folder.path("config.toml");
+    let write = |files: &selvedge::CertificateFiles, more: &str| {
+        let text = format!("{more}tls-cert = {:?}\ntls-key = {:?}\n", files.certificate, files.key);
+        fs::write(&file, text).expect("a place to write");
+    };
+    write(&first, "");
+    let mut serving = Serving::start(program(&ANY).args(["-c", file.to_str().expect("UTF-8")]));
+    let address = serving.address.clone();
+    let served = || {
+        let socket = std::net::TcpStream::connect(&address).expect("it listens");
+        let mut client =
+            crate::support::Client::over(over(socket, &Offer::default().config().into(), "localhost"));
+        assert_eq!(client.get("/").status, 200);
+        client.stream.conn.peer_certificates().expect("one")[0].to_vec()
+    };
+    let before = served();
+    write(&second, "max-buffered = '2GiB'\nmax-body = '1GiB'\n");
+    serving.signal(Signal::HUP);
+    serving.read_to(
+        "SIGHUP: nothing is changed: bad value for --max-body: 1GiB is more than --max-buffered, 256MiB",
+    );
+    assert!(served() == before);
+    write(&second, "");
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: tls-cert is now ");
+    assert!(served() != before);
 }

@@ -5,11 +5,9 @@ use crate::support::{Answer, Client};
 use crate::tls::client::{Offer, Secure, library, over};
 use crate::tls::forger::Forger;
 use crate::tls::pki::{Folder, Kind, authority, localhost};
-use crate::tls::raw::{ALERT, DATA, Hello, Reply, reply};
+use crate::tls::raw::{ALERT, DATA, Hello};
 use rustix::process::Signal;
-use rustls::RootCertStore;
 use rustls::version::{TLS12, TLS13};
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
@@ -126,6 +124,9 @@ fn files_that_cannot_be_used() {
 #[cfg(feature = "self-signed")]
 #[test]
 fn self_signed() {
+    use crate::tls::raw::{Reply, reply};
+    use std::fmt::Write as _;
+
     let mut serving = Serving::start(program(&["--bind", "127.0.0.1:0"]).arg("--tls-self-signed"));
     serving.read_to("its SHA-256 fingerprint is");
     let shown = serving.read_to(":").trim().to_owned();
@@ -141,7 +142,7 @@ fn self_signed() {
     assert_eq!(shown, fingerprint);
 
     let mut config = Offer::default().config();
-    let mut roots = RootCertStore::empty();
+    let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.into()).expect("it can be trusted");
     config = rustls::ClientConfig::builder_with_provider(config.crypto_provider().clone())
         .with_safe_default_protocol_versions()
@@ -207,7 +208,7 @@ fn versions() {
             "--tls-profile",
             profile,
         ]));
-        let mut speaks = |version| {
+        let speaks = |version| {
             let mut client = connect(&serving, &Offer { versions: &[version], ..Offer::default() });
             client.try_get("/") == Some(200)
         };

@@ -128,9 +128,11 @@ fn key_updates() {
 /// What is not sealed with the right key ends the connection, with an alert and without an answer.
 #[test]
 fn forged_records() {
+    type Row = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+
     let server = super::serve(|_| (), hello);
     for version in [&TLS12, &TLS13] {
-        let rows: &[(&str, fn(Vec<u8>) -> Vec<u8>)] = &[
+        let rows: &[Row] = &[
             ("a bit", |mut bytes| {
                 *bytes.last_mut().expect("one") ^= 1;
                 bytes
@@ -145,7 +147,7 @@ fn forged_records() {
             }),
             ("in plain text", |_| record(DATA, 0x0303, REQUEST)),
             ("nothing of it", |_| record(DATA, 0x0303, b"")),
-            ("too long", |_| record(DATA, 0x0303, &[0; 0x4901])),
+            ("too long", |_| record(DATA, 0x0303, &vec![0; 0x4901])),
             ("of another version", |mut bytes| {
                 bytes[1] = 5;
                 bytes

@@ -1,6 +1,6 @@
 //! What client and server agree on.
 
-use super::client::{Offer, connect, library, outcome, shake_hands, with};
+use super::client::{Offer, library, outcome, with};
 use super::pki::{Folder, Kind, authority, localhost};
 use super::{serve, serve_with};
 use crate::support::request;
@@ -8,7 +8,7 @@ use rustls::AlertDescription::{self, HandshakeFailure, NoApplicationProtocol, Pr
 use rustls::crypto::SupportedKxGroup;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedCipherSuite};
-use selvedge::{Profile, Request, Server, Tls, TlsSettings};
+use selvedge::{Profile, Request, Server, Tls};
 use std::sync::Arc;
 
 /// Says what was agreed on.
@@ -53,8 +53,11 @@ fn versions() {
 #[test]
 fn groups() {
     use library::kx_group::{SECP256R1, SECP384R1, X25519};
+
+    type Row<'a> = (&'a [&'static dyn SupportedKxGroup], Result<&'a str, AlertDescription>);
+
     let server = serve(|_| (), describe);
-    let rows: &[(&[&'static dyn SupportedKxGroup], Result<&str, AlertDescription>)] = &[
+    let rows: &[Row<'_>] = &[
         #[cfg(feature = "tls")]
         (&[library::kx_group::X25519MLKEM768], Ok("X25519MLKEM768")),
         #[cfg(feature = "tls")]
@@ -145,8 +148,10 @@ fn the_client_chooses_the_suite() {
 
 #[test]
 fn protocols() {
+    type Row<'a> = (&'a [&'a str], Result<Option<&'a str>, AlertDescription>);
+
     let server = serve(|_| (), describe);
-    let rows: &[(&[&str], Result<Option<&str>, AlertDescription>)] = &[
+    let rows: &[Row<'_>] = &[
         (&[], Ok(None)),
         (&["http/1.1"], Ok(Some("http/1.1"))),
         (&["h2", "http/1.1"], Ok(Some("http/1.1"))),

@@ -7,6 +7,7 @@ use crate::support::{Client, post, request};
 use rustls::version::{TLS12, TLS13};
 use selvedge::net::Address;
 use selvedge::{Body, HeaderValue, Request, Response, Router, Server, StatusCode, Streaming, Upgraded};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -116,13 +117,11 @@ fn requests_with_bodies() {
                 assert!(client.ask(post(path, body)).text() == body, "{path} {length}");
                 let head =
                     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
-                let chunks: String = body
-                    .as_bytes()
-                    .chunks(5000)
-                    .map(|chunk| {
-                        format!("{:x}\r\n{}\r\n", chunk.len(), std::str::from_utf8(chunk).expect("letters"))
-                    })
-                    .collect();
+                let mut chunks = String::new();
+                for chunk in body.as_bytes().chunks(5000) {
+                    let text = std::str::from_utf8(chunk).expect("letters");
+                    write!(chunks, "{:x}\r\n{text}\r\n", chunk.len()).expect("to memory");
+                }
                 assert!(
                     client.ask(format!("{head}{chunks}0\r\n\r\n")).text() == body,
                     "{path} {length} in chunks"

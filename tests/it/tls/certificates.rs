@@ -4,14 +4,12 @@ use super::client::{Offer, client, outcome, shake_hands, with};
 use super::pki::{Authority, DAY, Folder, Issued, Kind, authority, lasts, localhost, settings};
 use super::serve_with;
 use crate::support::{eventually, request};
-use rcgen::{CertificateParams, IsCa, KeyPair};
 use rustls::AlertDescription;
 use selvedge::clock::Clock;
 use selvedge::monitor::Alert;
 use selvedge::{CertificateFiles, Profile, Request, Server, Tls, TlsSettings};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
@@ -278,6 +276,18 @@ fn changed_files() {
     replace(&third);
     clock.advance(Duration::from_secs(60));
     eventually("it is noticed in a minute", || served(&server) == third.certificate.to_vec());
+
+    // What was read again already is not read once more: that would end all sessions.
+    replace(&second);
+    tls.reload().expect("usable");
+    let config = Arc::new(Offer::default().config());
+    assert_eq!(with(&server, &config, "localhost").get("/").text(), "hello");
+    clock.advance(Duration::from_secs(60));
+    // As often as it would have been noticed.
+    std::thread::sleep(Duration::from_millis(600));
+    let mut again = with(&server, &config, "localhost");
+    shake_hands(&mut again);
+    assert_eq!(again.stream.conn.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
 
     folder.write("localhost.key", "nothing");
     for _ in 0..3 {

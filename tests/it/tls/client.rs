@@ -1,7 +1,7 @@
 //! Clients that speak TLS: honest ones by rustls, and one that says whatever it is told to.
 
 use super::pki::{Issued, authority};
-use crate::support::{Answer, Broken, Client, PATIENCE, ms};
+use crate::support::{Answer, Client, PATIENCE};
 #[cfg(feature = "tls")]
 pub use rustls::crypto::aws_lc_rs as library;
 #[cfg(not(feature = "tls"))]
@@ -107,12 +107,4 @@ pub fn shake_hands(client: &mut Client<Secure>) {
 pub fn send_close_notify(client: &mut Client<Secure>) {
     client.stream.conn.send_close_notify();
     client.stream.flush().expect("it reads");
-}
-
-/// Nothing comes for a while.
-#[track_caller]
-pub fn expect_silence(client: &mut Client<Secure>) {
-    client.stream.sock.set_read_timeout(Some(ms(100))).expect("a socket");
-    assert_eq!(client.read(false), Err(Broken::TimedOut));
-    client.stream.sock.set_read_timeout(Some(PATIENCE)).expect("a socket");
 }

@@ -1,19 +1,16 @@
 //! How connections end: in good order, so that the client knows that it has everything, or not.
 
-use super::client::{Offer, Secure, client, connect, over, send_close_notify, shake_hands, with};
-use super::pki::{authority, tls};
-use super::{serve, serve_with};
-use crate::support::{Broken, Client, Gate, PATIENCE, eventually, ms, post, request};
-use rustls::SupportedProtocolVersion;
+use super::client::{Offer, client, over, send_close_notify, shake_hands};
+use super::pki::tls;
+use super::serve;
+use crate::support::{Broken, Client, Gate, eventually};
 use rustls::version::{TLS12, TLS13};
-use selvedge::clock::Clock;
 use selvedge::net::Listener;
-use selvedge::{Body, CloseReason, Config, Profile, Refusal, Request, Response, Server};
+use selvedge::{Body, CloseReason, Refusal, Request, Response, Server};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 /// How a client ends what it says.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +59,7 @@ fn ends_of_what_a_client_says() {
         for (name, said, how, statuses, reason) in ROWS {
             let at = format!("{name}, then {how:?}, {version:?}");
             thread::scope(|scope| {
-                let served = scope.spawn(|| {
+                let thread = scope.spawn(|| {
                     let (stream, peer) = listener.accept().expect("a connection");
                     server.serve_connection(stream, peer)
                 });
@@ -75,13 +72,13 @@ fn ends_of_what_a_client_says() {
                     How::Tcp => client.stream.sock.shutdown(Shutdown::Write).expect("open"),
                     How::Gone => {
                         drop(client);
-                        return assert_eq!(served.join().expect("it returns"), *reason, "{at}");
+                        return assert_eq!(thread.join().expect("it returns"), *reason, "{at}");
                     }
                 }
                 for status in *statuses {
                     assert_eq!(client.read(false).map(|answer| answer.status), Ok(*status), "{at}");
                 }
-                assert_eq!(served.join().expect("it returns"), *reason, "{at}");
+                assert_eq!(thread.join().expect("it returns"), *reason, "{at}");
                 assert_eq!(client.read(false), Err(Broken::Ended), "{at}");
             });
         }
@@ -105,14 +102,14 @@ fn ends_before_the_beginning() {
     ];
     for (bytes, reason) in rows {
         thread::scope(|scope| {
-            let served = scope.spawn(|| {
+            let thread = scope.spawn(|| {
                 let (stream, peer) = listener.accept().expect("a connection");
                 server.serve_connection(stream, peer)
             });
             let mut socket = Client::to(address).stream;
             socket.write_all(bytes).expect("it reads");
             socket.shutdown(Shutdown::Write).expect("open");
-            assert_eq!(served.join().expect("it returns"), *reason, "{}", bytes.escape_ascii());
+            assert_eq!(thread.join().expect("it returns"), *reason, "{}", bytes.escape_ascii());
         });
     }
 }

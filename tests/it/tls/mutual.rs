@@ -76,10 +76,12 @@ fn ask(
 
 #[test]
 fn who_gets_in() {
+    type Row<'a> = (&'a str, Option<&'a Issued>, Result<&'a str, &'a [AlertDescription]>);
+
     let folder = Folder::new("mutual");
     let (server, _) = server(&folder);
     let alice = person(|_| ());
-    let rows: &[(&str, Option<&Issued>, Result<&str, &[AlertDescription]>)] = &[
+    let rows: &[Row<'_>] = &[
         ("alice", Some(&alice), Ok("CN=alice #0aff")),
         // handshake_failure is 1.2's word for it.
         ("nobody", None, Err(&[CertificateRequired, HandshakeFailure])),
@@ -108,7 +110,7 @@ fn who_gets_in() {
         (
             "a server's",
             Some(&person(|parameters| {
-                parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
+                parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             })),
             Err(&[UnsupportedCertificate, BadCertificate, CertificateUnknown]),
         ),
@@ -119,7 +121,7 @@ fn who_gets_in() {
             match (ask(&server, version, *certificate), expected) {
                 (Ok(text), Ok(subject)) => assert!(text.starts_with(subject), "{name}, {version:?}: {text}"),
                 (Err(alert), Err(alerts)) => {
-                    assert!(alerts.contains(&alert), "{name}, {version:?}: {alert:?}")
+                    assert!(alerts.contains(&alert), "{name}, {version:?}: {alert:?}");
                 }
                 (got, _) => panic!("{name}, {version:?}: {got:?}"),
             }

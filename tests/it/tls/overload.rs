@@ -117,6 +117,20 @@ fn past_the_budget_of_handshakes() {
     });
 }
 
+/// Who has been told takes up no time any more, however long it stays.
+#[test]
+fn the_budget_is_for_handshakes_alone() {
+    let (server, _busy, _waiting, _gate) = full();
+    let told: Vec<_> = (0..BUDGET + 8)
+        .map(|_| {
+            let mut client = client(&server);
+            assert_overload(&client.answer(), true);
+            client
+        })
+        .collect();
+    assert_eq!((told.len(), server.monitor().counters().resets), (BUDGET + 8, 0));
+}
+
 /// What is sent after a refusal is thrown away unseen, so much and no more.
 #[test]
 fn what_follows_a_refusal() {
@@ -141,7 +155,10 @@ fn what_follows_a_refusal() {
 /// Seats are taken back from who speaks no TLS, or says nothing over it.
 #[test]
 fn who_makes_room() {
-    let rows: &[(&str, fn(&Server) -> Box<dyn FnOnce()>)] = &[
+    /// How somebody sits, and what becomes of that.
+    type Row = (&'static str, fn(&Server) -> Box<dyn FnOnce()>);
+
+    let rows: &[Row] = &[
         ("silence", |server| {
             let mut stream = connect(server);
             Box::new(move || assert_eq!(stream.read(&mut [0]).expect("closed"), 0))

@@ -15,7 +15,7 @@ pub const RSA_SUITES: &[u16] = &[0xc02f, 0xc030, 0xcca8];
 pub const ECDSA_SCHEMES: &[u16] = &[0x0403];
 pub const RSA_SCHEMES: &[u16] = &[0x0804, 0x0401];
 
-/// A ClientHello of TLS 1.2 or older, to which a server replies in the clear.
+/// A `ClientHello` of TLS 1.2 or older, to which a server replies in the clear.
 pub struct Hello<'a> {
     pub version: u16,
     pub suites: &'a [u16],

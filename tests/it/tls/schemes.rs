@@ -6,8 +6,7 @@ use crate::support::{Client, request};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use selvedge::config::{AddressSource, Network};
 use selvedge::{
-    Config, HeaderValue, HttpsOnly, Method, Request, Response, Router, SecurityHeaders, Server, StatusCode,
-    Validate,
+    Config, HeaderValue, HttpsOnly, Method, Request, Response, Router, SecurityHeaders, Server, Validate,
 };
 
 const HSTS: &str = "strict-transport-security";

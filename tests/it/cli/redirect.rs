@@ -1,4 +1,4 @@
-//! The program with TLS, and with plain HTTP that points to it.
+//! Plain HTTP that points to HTTPS.
 
 use super::{begin, program, scratch};
 use crate::support::Client;
