@@ -21,11 +21,7 @@ fn refused() {
     let token = token.to_str().expect("UTF-8");
     let any = ["--bind", "127.0.0.1:0"];
     let rows: &[(&[&str], i32, &str)] = &[
-        (
-            &["--admin", "0.0.0.0:0"],
-            2,
-            "bad value for --admin: other machines can reach http://0.0.0.0:",
-        ),
+        (&["--admin", "0.0.0.0:0"], 2, "bad value for --admin: other machines can reach http://0.0.0.0:"),
         (&["--admin", ""], 2, "bad value for --admin: an empty address"),
         (&["--admin", "nowhere"], 2, "bad address 'nowhere'"),
         (&["--admin-token-file", token], 2, "--admin-token-file without --admin"),
