@@ -229,6 +229,7 @@ fn show_attempts(stage: &Stage, ticket: u64, attempts: &[Attempt]) {
     stage.show([format!("ticket {}", thousands(ticket))]);
     stage.line("");
     stage.show(timeline.lines());
+    stage.say("Where two bars overlap, a thread was inside while another one was.");
 }
 
 fn show_orders(stage: &Stage, orders: &[Run<Shared>]) {

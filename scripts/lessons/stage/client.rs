@@ -28,6 +28,7 @@ impl Client {
     pub fn connect(to: SocketAddr, patience: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&to, patience)?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         Ok(Client { stream, patience, input: Vec::new() })
     }
