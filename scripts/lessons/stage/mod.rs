@@ -3,10 +3,13 @@
 #![allow(dead_code, reason = "each lesson uses a part of it")]
 
 pub mod catalogue;
+pub mod child;
 pub mod client;
 pub mod interleave;
 pub mod machine;
+pub mod naive;
 pub mod picture;
+pub mod slow;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
@@ -104,6 +107,7 @@ impl Stage {
 
     fn listing(&self, lines: &[&str]) {
         assert!(!lines.is_empty(), "what is to be shown is there");
+        self.line("");
         let margin = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indent(line)).min();
         for line in lines {
             let line = line.get(margin.unwrap_or(0)..).unwrap_or_default();

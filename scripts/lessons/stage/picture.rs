@@ -25,6 +25,18 @@ pub fn right(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
+/// The text without what goes beyond `columns`, and without runs of spaces.
+pub fn cut(text: &str, columns: usize) -> String {
+    let mut lean = text.to_owned();
+    while lean.contains("   ") {
+        lean = lean.replace("   ", "  ");
+    }
+    match lean.char_indices().nth(columns - 1) {
+        Some((at, _)) if width(&lean) > columns => format!("{}…", &lean[..at]),
+        _ => lean,
+    }
+}
+
 /// A bar of `value` where `most` is `columns` long.
 pub fn bar(value: f64, most: f64, columns: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
