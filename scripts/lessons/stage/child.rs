@@ -108,6 +108,13 @@ impl Child {
         }
     }
 
+    /// Waits until it has said so many lines, or ends.
+    pub fn hear(&mut self, lines: usize) {
+        for _ in 0..lines {
+            let _ = self.output.read_line(&mut String::new());
+        }
+    }
+
     /// What it still says, until it ends.
     pub fn last_words(&mut self) -> String {
         let mut said = String::new();

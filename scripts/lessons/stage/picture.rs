@@ -83,11 +83,13 @@ pub struct Timeline {
     /// Columns that stand for the time between them.
     pub columns: usize,
     lanes: Vec<(String, Vec<char>, String)>,
+    /// A moment that is marked on all lines, where there is nothing else.
+    rule: Option<(Duration, &'static str)>,
 }
 
 impl Timeline {
     pub fn new(from: Duration, to: Duration, columns: usize) -> Self {
-        Timeline { from, to, columns, lanes: Vec::new() }
+        Timeline { from, to, columns, lanes: Vec::new(), rule: None }
     }
 
     /// Another line, with nothing on it.
@@ -110,18 +112,31 @@ impl Timeline {
         self.span(at, at, with)
     }
 
+    /// Marks a moment on all lines, with its name above.
+    pub fn rule(&mut self, at: Duration, name: &'static str) -> &mut Self {
+        self.rule = Some((at, name));
+        self
+    }
+
     /// All of it, with the times below.
     pub fn lines(&self) -> Vec<String> {
         let names = self.lanes.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
-        let mut lines: Vec<_> = self
-            .lanes
-            .iter()
-            .map(|(name, lane, remark)| {
-                let mut line = left(name, names);
-                let _ = write!(line, "  {}  {remark}", lane.iter().collect::<String>());
-                line
-            })
-            .collect();
+        let mut lines = Vec::new();
+        if let Some((at, name)) = self.rule {
+            let before = self.column(at).saturating_sub(width(name) / 2);
+            lines.push(format!("{}  {}{name}", " ".repeat(names), " ".repeat(before)));
+        }
+        for (name, lane, remark) in &self.lanes {
+            let mut lane = lane.clone();
+            if let Some(mark) = self.rule.and_then(|(at, _)| lane.get_mut(self.column(at)))
+                && *mark == '·'
+            {
+                *mark = '│';
+            }
+            let mut line = left(name, names);
+            let _ = write!(line, "  {}  {remark}", lane.iter().collect::<String>());
+            lines.push(line);
+        }
         let (from, to) = (short(self.from), short(self.to));
         let between = self.columns.saturating_sub(width(&from) + width(&to));
         lines.push(format!("{}  {from}{}{to}", " ".repeat(names), " ".repeat(between)));
