@@ -106,16 +106,17 @@ fn main() -> ExitCode {
         naive: format!("a busy client had {} answers, each visitor none", busiest(&naive)),
         ours_held: least(&ours) > 0,
         ours: format!("a busy client had {} answers, each visitor at least {}", busiest(&ours), least(&ours)),
-        read: (
-            "src/server/answer.rs",
-            "`keeps`: whether there will be another request; and threads/lobby.rs",
-        ),
+        read: ("src/server/answer.rs", "`keeps`: whether a connection will have another request"),
     })
 }
 
 fn our_server() -> Server {
     // show: ours
-    let config = Config { max_connections: 2, fair_share: 20, ..Config::default() };
+    let config = Config {
+        max_connections: THREADS,
+        fair_share: 20, // answers in a row, while others wait
+        ..Config::default()
+    };
     // end
     let builder = Server::builder().config(config).bind("127.0.0.1:0").expect("a free port");
     let handler = |_: &mut Request| {

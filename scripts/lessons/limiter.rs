@@ -116,7 +116,7 @@ fn main() -> ExitCode {
             && ours_disguised == LIMIT as u64
             && ours_late < naive_late / 4,
         ours: format!("{ours_worst} admitted, of each of {CLIENTS} clients; {ours_disguised} in disguise"),
-        read: ("src/threads/table.rs", "`upsert`: look and act under one lock; `dispensable`: who makes way"),
+        read: ("src/threads/table.rs", "`upsert`: look and act under one lock; `dispensable` makes way"),
     })
 }
 

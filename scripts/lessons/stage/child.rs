@@ -8,6 +8,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long the end of a process is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server in a child process. It is killed when dropped.
 pub struct Child {
@@ -99,6 +103,18 @@ impl Child {
             (None, code) => format!("exit status {}", code.unwrap_or(-1)),
         };
         Some(format!("{how}\n{}", errors.trim()))
+    }
+
+    /// Waits for its end, but not for ever.
+    pub fn wait_for_end(&mut self) -> Option<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ended = self.ended();
+            if ended.is_some() || Instant::now() > deadline {
+                return ended;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Tells it to stop.

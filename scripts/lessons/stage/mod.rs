@@ -46,7 +46,7 @@ impl Stage {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
         let stage = Stage { name, colour: wanted && io::stdout().is_terminal(), gap: Cell::new(false) };
-        let title = catalogue::find(name).map_or("", |lesson| lesson.title);
+        let title = catalogue::find(name).map_or("what threads do under attack", |lesson| lesson.title);
         let room = WIDTH - 2 * MARGIN.len() - 4;
         let padding = room.saturating_sub(picture::width(name) + picture::width(title));
         let line = "─".repeat(room + 2);
@@ -91,7 +91,7 @@ impl Stage {
         self.listing(&after.take_while(|line| line.trim() != "// end").collect::<Vec<_>>());
     }
 
-    /// Shows the function that begins with `signature` in a source of the library.
+    /// Shows the function that begins with `signature` in a source of the library. Its lines may be longer than ours.
     pub fn function(&self, source: &str, signature: &str) {
         let begins = |line: &&str| line.trim_start().starts_with(signature);
         let mut lines = source.lines().skip_while(|line| !begins(line)).peekable();
@@ -111,7 +111,7 @@ impl Stage {
         let margin = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indent(line)).min();
         for line in lines {
             let line = line.get(margin.unwrap_or(0)..).unwrap_or_default();
-            self.line(&format!("{} {line}", self.dim("│")));
+            self.line(&format!("{} {}", self.dim("│"), picture::shortened(line, WIDTH - MARGIN.len() - 2)));
         }
     }
 

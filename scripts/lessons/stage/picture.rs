@@ -31,9 +31,14 @@ pub fn cut(text: &str, columns: usize) -> String {
     while lean.contains("   ") {
         lean = lean.replace("   ", "  ");
     }
-    match lean.char_indices().nth(columns - 1) {
-        Some((at, _)) if width(&lean) > columns => format!("{}…", &lean[..at]),
-        _ => lean,
+    shortened(&lean, columns)
+}
+
+/// The text without what goes beyond `columns`.
+pub fn shortened(text: &str, columns: usize) -> String {
+    match text.char_indices().nth(columns - 1) {
+        Some((at, _)) if width(text) > columns => format!("{}…", &text[..at]),
+        _ => text.to_owned(),
     }
 }
 
