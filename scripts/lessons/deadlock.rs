@@ -288,7 +288,7 @@ fn naive_server() -> SocketAddr {
                     .take_while(|line| !line.is_empty())
                     .collect();
                 let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-                answer(&state, path, &stream)
+                answer(&state, path, &stream);
             });
         }
     });

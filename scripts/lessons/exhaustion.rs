@@ -29,19 +29,21 @@ const MEMORY: u64 = 512 << 20;
 const SEATS: usize = 64;
 
 // show: unbounded
-fn thread_each(listener: TcpListener) {
+fn thread_each(listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
-        thread::spawn(move || serve(stream));
+        thread::spawn(move || serve(&stream));
     }
 }
 // end
 
 // show: pool
-fn small_pool(listener: TcpListener) {
+fn small_pool(listener: &TcpListener) {
     let (queue, waiting) = unbounded();
     for _ in 0..8 {
         let waiting = waiting.clone();
-        thread::spawn(move || waiting.iter().for_each(serve));
+        thread::spawn(move || {
+            waiting.iter().for_each(|stream| serve(&stream));
+        });
     }
     for stream in listener.incoming().flatten() {
         queue.send(stream).unwrap();
@@ -69,7 +71,10 @@ fn main() -> ExitCode {
 
     stage.part("The naive way: a thread for each connection");
     stage.code(include_str!("exhaustion.rs"), "unbounded");
-    stage.say("This is Python's `ThreadingMixIn`, and the server of many a first chapter.");
+    stage.say(
+        "(`serve` reads a request, answers it, and reads the next one.) This is Python's `ThreadingMixIn`, and the server of \
+         many a first chapter.",
+    );
     let (each, last_words) = besiege("thread each", NAIVE_WAIT, None);
     show(&stage, &each);
     stage.say(
@@ -141,8 +146,8 @@ fn run_child(role: &str) -> ExitCode {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     child::settle(listener.local_addr().expect("an address"), Some(MEMORY));
     match role {
-        "thread each" => thread_each(listener),
-        _ => small_pool(listener),
+        "thread each" => thread_each(&listener),
+        _ => small_pool(&listener),
     }
     ExitCode::SUCCESS
 }

@@ -25,22 +25,24 @@ const SHOW: Duration = Duration::from_millis(1500);
 const COLUMNS: usize = 50;
 
 // show: naive
-fn small_pool(listener: TcpListener) {
+fn small_pool(listener: &TcpListener) {
     let (queue, waiting) = unbounded();
     for _ in 0..THREADS {
         let waiting = waiting.clone();
-        thread::spawn(move || waiting.iter().for_each(serve));
+        thread::spawn(move || {
+            waiting.iter().for_each(|stream| serve(&stream));
+        });
     }
     for stream in listener.incoming().flatten() {
         queue.send(stream).unwrap();
     }
 }
 
-fn serve(stream: TcpStream) {
-    let mut requests = BufReader::new(&stream);
+fn serve(mut stream: &TcpStream) {
+    let mut requests = BufReader::new(stream);
     while read_head(&mut requests).is_some() {
         work();
-        (&stream).write_all(&page("done\n")).ok();
+        stream.write_all(&page("done\n")).ok();
     }
 }
 // end
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
     );
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    thread::spawn(|| small_pool(listener));
+    thread::spawn(move || small_pool(&listener));
     let naive = watch(address);
     show(&stage, &naive);
     stage.part("Why");

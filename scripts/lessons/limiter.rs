@@ -187,8 +187,8 @@ fn show_worst(stage: &Stage, name: &str, admitted: &[usize]) {
     let too_often = admitted.iter().filter(|admitted| **admitted > LIMIT).count();
     stage.show([format!("{name}: {too_often} of {CLIENTS} clients over the limit")]);
     for admitted in sorted.into_iter().take(WORST) {
-        let within = bar(admitted.min(LIMIT) as f64, (LIMIT * THREADS) as f64, 60);
-        let beyond = bar(admitted.saturating_sub(LIMIT) as f64, (LIMIT * THREADS) as f64, 60);
+        let within = bar(admitted.min(LIMIT) as u64, (LIMIT * THREADS) as u64, 60);
+        let beyond = bar(admitted.saturating_sub(LIMIT) as u64, (LIMIT * THREADS) as u64, 60);
         stage.show([format!(
             "{admitted:>5}  {}{}",
             stage.good(&within),
@@ -199,11 +199,11 @@ fn show_worst(stage: &Stage, name: &str, admitted: &[usize]) {
 }
 
 fn show_memory(stage: &Stage, naive: &[u64], ours: &[u64]) {
-    let all = naive.iter().chain(ours).copied().max().unwrap_or(1) as f64;
+    let all = naive.iter().chain(ours).copied().max().unwrap_or(1);
     for (name, grew) in [("naive", naive), ("selvedge", ours)] {
         for (number, memory) in (1..).zip(grew) {
             let clients = thousands(u64::from(CROWD / LOOKS) * number);
-            let bar = bar(*memory as f64, all, 32);
+            let bar = bar(*memory, all, 32);
             stage.show([format!("{name:<8}  {clients:>7} networks  {:>8}  {bar}", bytes(*memory))]);
         }
         stage.line("");

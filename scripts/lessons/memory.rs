@@ -231,24 +231,24 @@ fn send(attack: Attack, to: &mut impl Write) -> u64 {
     let head =
         |framing: &str| format!("POST / HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n").into_bytes();
     let mut sent = 0;
-    let mut send = |bytes: &[u8]| {
+    let mut offer = |bytes: &[u8]| {
         let taken = to.write_all(bytes).is_ok();
         sent += if taken { bytes.len() as u64 } else { 0 };
         taken
     };
     match attack {
-        Attack::Length => drop(send(&head("Content-Length: 4000000000"))),
+        Attack::Length => drop(offer(&head("Content-Length: 4000000000"))),
         Attack::Brackets => {
-            let _ = send(&head("Content-Length: 1000000")) && send(&[b'['; 1_000_000]);
+            let _ = offer(&head("Content-Length: 1000000")) && offer(&vec![b'['; 1_000_000]);
         }
         Attack::Chunks => {
             let mut chunk = b"10000\r\n".to_vec();
-            chunk.extend([b'z'; 0x10000]);
+            chunk.resize(chunk.len() + 0x10000, b'z');
             chunk.extend(b"\r\n");
-            let mut taken = send(&head("Transfer-Encoding: chunked"));
+            let mut taken = offer(&head("Transfer-Encoding: chunked"));
             let mut chunks = MOST / chunk.len() as u64;
             while taken && chunks > 0 {
-                taken = send(&chunk);
+                taken = offer(&chunk);
                 chunks -= 1;
             }
         }

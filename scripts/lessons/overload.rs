@@ -17,31 +17,33 @@ use std::time::{Duration, Instant};
 /// Requests handled at once, and the work of one: so many a second can be done.
 const WORKERS: usize = 2;
 const WORK: Duration = Duration::from_millis(40);
-const CAPACITY: f64 = 50.0;
-/// What is offered, as shares of that.
-const LOADS: [f64; 4] = [0.5, 1.0, 2.0, 5.0];
+const CAPACITY: u64 = 50;
+/// What is offered, in percent of that.
+const LOADS: [u64; 4] = [50, 100, 200, 500];
 /// How long a client waits for his answer before he goes away.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long requests are sent, and how much of it at the beginning does not count: a queue takes time to grow.
-const SHOW: Duration = Duration::from_millis(2000);
+/// How long requests are sent that do not count, as a queue takes time to grow; and that do.
 const WARM_UP: Duration = Duration::from_millis(800);
+const COUNTED: Duration = Duration::from_millis(1200);
 
 // show: naive
-fn small_pool(listener: TcpListener) {
+fn small_pool(listener: &TcpListener) {
     let (queue, waiting) = unbounded();
     for _ in 0..WORKERS {
         let waiting = waiting.clone();
-        thread::spawn(move || waiting.iter().for_each(serve));
+        thread::spawn(move || {
+            waiting.iter().for_each(|stream| serve(&stream));
+        });
     }
     for stream in listener.incoming().flatten() {
         queue.send(stream).unwrap();
     }
 }
 
-fn serve(stream: TcpStream) {
-    if read_head(&mut BufReader::new(&stream)).is_some() {
+fn serve(mut stream: &TcpStream) {
+    if read_head(&mut BufReader::new(stream)).is_some() {
         work();
-        (&stream).write_all(&page("done\n")).ok();
+        stream.write_all(&page("done\n")).ok();
     }
 }
 // end
@@ -59,7 +61,7 @@ struct Fate {
 
 /// What became of all requests at one load.
 struct Outcome {
-    load: f64,
+    load: u64,
     fates: Vec<Fate>,
 }
 
@@ -77,7 +79,7 @@ fn main() -> ExitCode {
     let naive = all_loads(|| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        thread::spawn(|| small_pool(listener));
+        thread::spawn(move || small_pool(&listener));
         (address, None)
     });
     stage
@@ -111,10 +113,10 @@ fn main() -> ExitCode {
 
     let (worst, best) = (naive[3].goodput(), ours[3].goodput());
     stage.end(&Verdict {
-        naive_fell: worst < CAPACITY * 0.25,
-        naive: format!("{worst:.0} of {CAPACITY} a second in time, at five times the load"),
-        ours_held: best > CAPACITY * 0.5 && best > 2.0 * worst,
-        ours: format!("{best:.0} of {CAPACITY}, and 503 for the rest"),
+        naive_fell: worst < CAPACITY / 4,
+        naive: format!("{worst} of {CAPACITY} a second in time, at five times the load"),
+        ours_held: best > CAPACITY / 2 && best > 2 * worst,
+        ours: format!("{best} of {CAPACITY}, and 503 for the rest"),
         read: ("src/threads/semaphore.rs", "so many at once, so many in the queue, nobody waits for ever"),
     })
 }
@@ -144,7 +146,7 @@ fn all_loads(start: impl Fn() -> (SocketAddr, Option<Server>) + Sync) -> Vec<Out
             scope.spawn(move || {
                 // It ends when all have asked.
                 let (server, _running) = start();
-                Outcome { load, fates: offer(server, load * CAPACITY) }
+                Outcome { load, fates: offer(server, load * CAPACITY / 100) }
             })
         });
         loads.into_iter().map(|load| load.join().expect("no lesson panics")).collect()
@@ -152,17 +154,21 @@ fn all_loads(start: impl Fn() -> (SocketAddr, Option<Server>) + Sync) -> Vec<Out
 }
 
 /// So many requests a second, whatever becomes of those before: clients do not wait for each other.
-fn offer(server: SocketAddr, rate: f64) -> Vec<Fate> {
+fn offer(server: SocketAddr, rate: u64) -> Vec<Fate> {
     let began = Instant::now();
-    let pause = Duration::from_secs_f64(1.0 / rate);
+    let pause = Duration::from_micros(1_000_000 / rate);
     let mut clients = Vec::new();
     let mut next = Duration::ZERO;
-    while next < SHOW {
+    while next < WARM_UP + COUNTED {
         thread::sleep(next.saturating_sub(began.elapsed()));
         clients.push(thread::spawn(move || {
             let sent = began.elapsed();
             let answer = Client::connect(server, PATIENCE).and_then(|mut client| client.get("/"));
-            Fate { sent, took: began.elapsed() - sent, status: answer.ok().map(|answer| answer.status) }
+            Fate {
+                sent,
+                took: began.elapsed().saturating_sub(sent),
+                status: answer.ok().map(|answer| answer.status),
+            }
         }));
         next += pause;
     }
@@ -171,12 +177,12 @@ fn offer(server: SocketAddr, rate: f64) -> Vec<Fate> {
 
 impl Outcome {
     /// How many a second became so, after the beginning.
-    fn rate(&self, became: impl Fn(&Fate) -> bool) -> f64 {
+    fn rate(&self, became: impl Fn(&Fate) -> bool) -> u64 {
         let counted = self.fates.iter().filter(|fate| fate.sent >= WARM_UP && became(fate)).count();
-        counted as f64 / (SHOW - WARM_UP).as_secs_f64()
+        counted as u64 * 1000 / COUNTED.as_millis() as u64
     }
 
-    fn goodput(&self) -> f64 {
+    fn goodput(&self) -> u64 {
         self.rate(|fate| fate.status == Some(200))
     }
 }
@@ -187,13 +193,13 @@ fn show(stage: &Stage, outcomes: &[Outcome]) {
         .map(|outcome| {
             let (good, load) = (outcome.goodput(), outcome.load);
             let bar = bar(good, CAPACITY, 25);
-            let bar = if good < load.min(1.0) * CAPACITY / 2.0 { stage.bad(&bar) } else { stage.good(&bar) };
+            let bar = if good < load.min(100) * CAPACITY / 200 { stage.bad(&bar) } else { stage.good(&bar) };
             [
-                format!("{load} ×"),
-                format!("{good:.0}"),
+                format!("{load} %"),
+                good.to_string(),
                 bar,
-                format!("{:.0}", outcome.rate(|fate| fate.status == Some(503))),
-                format!("{:.0}", outcome.rate(|fate| fate.status.is_none())),
+                outcome.rate(|fate| fate.status == Some(503)).to_string(),
+                outcome.rate(|fate| fate.status.is_none()).to_string(),
             ]
         })
         .collect();

@@ -193,16 +193,16 @@ const NAIVE: [Step<Shared>; 2] = [
 
 /// The real store, with one ticket.
 struct Store {
-    store: TokenStore,
+    tokens: TokenStore,
     ticket: Secret,
     got_in: usize,
 }
 
 impl Store {
     fn new() -> Self {
-        let store = TokenStore::with_capacity(Clock::manual(), 1);
-        let ticket = store.issue("a guest", Duration::from_secs(60), Uses::Once).expect("there is room");
-        Store { store, ticket, got_in: 0 }
+        let tokens = TokenStore::with_capacity(Clock::manual(), 1);
+        let ticket = tokens.issue("a guest", Duration::from_secs(60), Uses::Once).expect("there is room");
+        Store { tokens, ticket, got_in: 0 }
     }
 }
 
@@ -210,7 +210,7 @@ impl Store {
 const OURS: [Step<Store>; 1] = [Step {
     name: "check",
     take: |shared, _| {
-        shared.got_in += usize::from(shared.store.check(shared.ticket.as_str().as_bytes()).is_some());
+        shared.got_in += usize::from(shared.tokens.check(shared.ticket.as_str().as_bytes()).is_some());
         true
     },
 }];

@@ -28,17 +28,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 fn run_naive(listener: TcpListener, stop: &Receiver<()>) {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
+            thread::spawn(move || serve(&stream));
         }
     });
     stop.recv().ok();
 }
 
-fn serve(stream: TcpStream) {
-    let mut requests = BufReader::new(&stream);
+fn serve(mut stream: &TcpStream) {
+    let mut requests = BufReader::new(stream);
     while read_head(&mut requests).is_some() {
         work();
-        (&stream).write_all(&page("done\n")).ok();
+        stream.write_all(&page("done\n")).ok();
     }
 }
 // end

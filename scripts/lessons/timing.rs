@@ -196,7 +196,7 @@ fn moments(times: &[f64]) -> (f64, f64) {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.truncate(times.len() * 2 / 3);
-    let count = sorted.len() as f64;
+    let count = f64::from(sorted.len() as u32);
     let mean = sorted.iter().sum::<f64>() / count;
     let variance = sorted.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
     (mean, variance / count)
@@ -210,6 +210,7 @@ fn show(stage: &Stage, findings: &[Finding]) {
     for finding in findings {
         let least = finding.times.iter().copied().fold(f64::MAX, f64::min);
         let most = finding.times.iter().copied().fold(0.0, f64::max);
+        #[allow(clippy::cast_sign_loss, reason = "no time is less than the least")]
         let height = |time: &f64| HEIGHTS[((time - least) / (most - least).max(1e-9) * 7.0).round() as usize];
         let columns: Vec<_> = finding.times.iter().map(|time| height(time).to_string()).collect();
         let known = String::from_utf8_lossy(&finding.known);

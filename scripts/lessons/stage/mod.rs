@@ -68,20 +68,21 @@ impl Stage {
     pub fn say(&self, text: &str) {
         for paragraph in text.split("\n\n") {
             self.line("");
-            let mut line = String::new();
-            for word in paragraph.split_whitespace() {
-                let fits = picture::width(&line) + 1 + picture::width(word) <= WIDTH - 2 * MARGIN.len();
-                if !line.is_empty() && !fits {
-                    self.line(&std::mem::take(&mut line));
-                }
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(word);
+            for line in picture::wrapped(paragraph, WIDTH - 2 * MARGIN.len()) {
+                self.line(&line);
             }
-            self.line(&line);
         }
         self.line("");
+    }
+
+    /// Says something about a name, beside it.
+    pub fn entry(&self, name: &str, text: &str) {
+        const NAME: usize = 13;
+        for (number, line) in picture::wrapped(text, WIDTH - 2 * MARGIN.len() - NAME).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let space = " ".repeat(NAME.saturating_sub(picture::width(name)));
+            self.line(&format!("{}{space}{line}", self.bold(name)));
+        }
     }
 
     /// Shows what stands between `// show: NAME` and `// end` in `source`, so that what is shown is what runs.
@@ -172,7 +173,7 @@ impl Stage {
     }
 
     fn painted(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 /// Serves requests until the client has had enough.
-pub fn serve(stream: TcpStream) {
-    let mut requests = BufReader::new(&stream);
+pub fn serve(mut stream: &TcpStream) {
+    let mut requests = BufReader::new(stream);
     while let Some(path) = read_head(&mut requests) {
-        if (&stream).write_all(&page(&path)).is_err() {
+        if stream.write_all(&page(&path)).is_err() {
             return;
         }
     }
@@ -17,7 +17,7 @@ pub fn serve(stream: TcpStream) {
 pub fn read_head(from: &mut impl BufRead) -> Option<String> {
     let mut lines = from.lines().map_while(Result::ok);
     let first = lines.next()?;
-    lines.find(|line| line.is_empty())?;
+    lines.find(String::is_empty)?;
     first.split(' ').nth(1).map(str::to_owned)
 }
 

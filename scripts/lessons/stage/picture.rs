@@ -1,6 +1,5 @@
 //! Bars, tables and timelines, in plain text.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Columns a text takes; sequences that only colour it take none.
@@ -13,6 +12,21 @@ pub fn width(text: &str) -> usize {
             shows
         })
         .count()
+}
+
+/// Lines of the words of a text, none longer than `columns` unless a word is.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| width(line) + 1 + width(word) <= columns) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The text, with spaces behind it up to `columns`.
@@ -43,15 +57,12 @@ pub fn shortened(text: &str, columns: usize) -> String {
 }
 
 /// A bar of `value` where `most` is `columns` long.
-pub fn bar(value: f64, most: f64, columns: usize) -> String {
+pub fn bar(value: u64, most: u64, columns: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let share = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
-    #[allow(clippy::cast_sign_loss, reason = "it is between zero and the width of a line")]
-    let eighths = (share * columns as f64 * 8.0).round() as usize;
+    let most = most.max(1);
+    let eighths = ((value.min(most) * columns as u64 * 8 + most / 2) / most) as usize;
     let mut bar = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
-        bar.push(EIGHTHS[eighths % 8]);
-    }
+    bar.extend(EIGHTHS.get(eighths % 8).filter(|eighth| **eighth != ' '));
     bar
 }
 
@@ -131,16 +142,15 @@ impl Timeline {
             let before = self.column(at).saturating_sub(width(name) / 2);
             lines.push(format!("{}  {}{name}", " ".repeat(names), " ".repeat(before)));
         }
-        for (name, lane, remark) in &self.lanes {
-            let mut lane = lane.clone();
-            if let Some(mark) = self.rule.and_then(|(at, _)| lane.get_mut(self.column(at)))
+        for (name, columns, remark) in &self.lanes {
+            let mut columns = columns.clone();
+            if let Some(mark) = self.rule.and_then(|(at, _)| columns.get_mut(self.column(at)))
                 && *mark == '·'
             {
                 *mark = '│';
             }
-            let mut line = left(name, names);
-            let _ = write!(line, "  {}  {remark}", lane.iter().collect::<String>());
-            lines.push(line);
+            let drawn: String = columns.iter().collect();
+            lines.push(format!("{}  {drawn}  {remark}", left(name, names)));
         }
         let (from, to) = (short(self.from), short(self.to));
         let between = self.columns.saturating_sub(width(&from) + width(&to));
@@ -148,11 +158,10 @@ impl Timeline {
         lines
     }
 
-    #[allow(clippy::cast_sign_loss, reason = "it is between zero and the width of a line")]
     fn column(&self, at: Duration) -> usize {
-        let all = self.to.saturating_sub(self.from).as_secs_f64();
-        let share = at.saturating_sub(self.from).as_secs_f64() / all.max(1e-9);
-        ((share * self.columns as f64) as usize).min(self.columns - 1)
+        let all = self.to.saturating_sub(self.from).as_micros().max(1);
+        let since = at.saturating_sub(self.from).as_micros().min(all);
+        (since as usize * self.columns / all as usize).min(self.columns - 1)
     }
 }
 
@@ -172,8 +181,7 @@ pub fn bytes(count: u64) -> String {
     match count {
         0..10_000 => format!("{count} B"),
         10_000..1_000_000 => format!("{} KB", count / 1000),
-        1_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.0} GB", count as f64 / 1e9),
+        _ => format!("{}.{} MB", count / 1_000_000, count / 100_000 % 10),
     }
 }
 
