@@ -6,7 +6,8 @@
 mod catalogue;
 
 use catalogue::LESSONS;
-use std::fs;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,9 +46,30 @@ fn every_lesson_is_told_of_and_tested() {
     assert_eq!(manifest.matches("path = \"scripts/lessons/").count(), LESSONS.len() + 1);
 }
 
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    for (terminal, no_colour, coloured) in
+        [("xterm", "", true), ("xterm", "1", false), ("dumb", "", false), ("", "", false)]
+    {
+        let (master, slave) = terminal_pair();
+        let mut command = Command::new(program("lessons"));
+        command.env("TERM", terminal).env("NO_COLOR", no_colour).stdin(Stdio::null()).stdout(slave);
+        let mut lesson = command.spawn().expect("it was built");
+        // When nobody has the other side any more, reading fails.
+        drop(command);
+        let said: Vec<u8> = master.bytes().map_while(Result::ok).collect();
+        assert!(lesson.wait().expect("it is our child").success());
+        let said = String::from_utf8(said).expect("UTF-8");
+        assert_eq!(said.contains("\x1b[1mrace\x1b[0m"), coloured, "{terminal:?} {no_colour:?}: {said}");
+        assert_eq!(said.contains('\x1b'), coloured, "{terminal:?} {no_colour:?}: {said}");
+    }
+}
+
 #[track_caller]
 fn check(name: &str) {
     let said = run(name);
+    let title = LESSONS.iter().find(|lesson| lesson.name == name).map_or("", |lesson| lesson.title);
+    assert!(!title.is_empty() && said.contains(title), "{said}");
     for (outcome, seen) in [("naive     ✗ fell", "naive"), ("selvedge  ✓ held", "selvedge")] {
         assert_eq!(said.lines().filter(|line| line.trim().starts_with(outcome)).count(), 1, "{seen}: {said}");
     }
@@ -88,6 +110,16 @@ fn run(name: &str) -> String {
         assert!(line == line.trim_end() && !line.contains('\x1b'), "{name}: {line:?}");
     }
     said
+}
+
+/// Both sides of a terminal. Of the one that programs get, nobody else keeps a copy.
+fn terminal_pair() -> (File, File) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("ours");
+    let name = ptsname(&master, Vec::new()).expect("it has a name");
+    let slave =
+        File::options().read(true).write(true).open(name.to_str().expect("a path")).expect("its other side");
+    (master.into(), slave)
 }
 
 /// The program of a lesson: beside the tests, where `cargo test` puts the examples, unless it was told to build the tests
