@@ -43,9 +43,10 @@ pub struct Verdict {
 impl Stage {
     /// Begins the lesson called `name`.
     pub fn open(name: &'static str) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
-        let stage = Stage { name, colour: wanted && io::stdout().is_terminal(), gap: Cell::new(false) };
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        let stage =
+            Stage { name, colour: io::stdout().is_terminal() && !refused && !dumb, gap: Cell::new(false) };
         let title = catalogue::find(name).map_or("what threads do under attack", |lesson| lesson.title);
         let room = WIDTH - 2 * MARGIN.len() - 4;
         let padding = room.saturating_sub(picture::width(name) + picture::width(title));
