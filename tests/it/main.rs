@@ -23,6 +23,7 @@ mod head;
 mod heartbeat;
 mod house;
 mod in_flight;
+mod lessons;
 mod monitor;
 mod passed;
 mod record;

@@ -1,0 +1,26 @@
+//! What the naive servers have in common: they wait for whatever a client may send.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+/// Serves requests until the client has had enough.
+pub fn serve(mut stream: &TcpStream) {
+    let mut requests = BufReader::new(stream);
+    while let Some(path) = read_head(&mut requests) {
+        if stream.write_all(&page(&path)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The path that is asked for, once the head is complete.
+pub fn read_head(from: &mut impl BufRead) -> Option<String> {
+    let mut lines = from.lines().map_while(Result::ok);
+    let first = lines.next()?;
+    lines.find(String::is_empty)?;
+    first.split(' ').nth(1).map(str::to_owned)
+}
+
+pub fn page(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
