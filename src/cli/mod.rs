@@ -68,6 +68,14 @@ pub fn run() -> ExitCode {
     })
 }
 
+/// What `print-config` makes of a file that holds these bytes, or what is wrong with them. Hidden: only the fuzzer, which
+/// cannot start a program for each of a million files, calls it.
+#[doc(hidden)]
+pub fn config_of(bytes: &[u8]) -> Result<String, Vec<String>> {
+    let text = Options::of_file(bytes).and_then(|options| print_config::text(&options));
+    text.map_err(|failure| failure.messages)
+}
+
 fn serve() -> Result<ExitCode, Failure> {
     let environment = Environment::new(std::env::vars_os());
     let flags = match command::parse(std::env::args_os())? {

@@ -99,7 +99,7 @@ settings! {
     Sizes {
         "max-body", max_body: bytes(1, 1024 * GIB), "A request's body; past it 413";
         "max-path", max_path: bytes(1, 64 * KIB), "A request's path without its query; past it 400";
-        "max-request-line", max_request_line: bytes(16, MIB), "The request line; past it 414";
+        "max-request-line", max_request_line: bytes(16, 64 * KIB), "The request line; past it 414";
         "max-head", max_head: bytes(64, MIB), "The head, request line included; past it 431";
         "max-headers", max_headers: count(1, 1024), "Fields in the head; past it 431";
     }

@@ -59,7 +59,7 @@ pub struct Field {
 
 /// The head of a request: offsets into the buffer it was parsed from, and what they mean for the connection. Made to
 /// be used again: [`Parser::parse`] clears it and keeps its memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Head {
     /// The method, case-sensitive (RFC 9110 §9.1).
     pub method: Method,

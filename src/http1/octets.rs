@@ -6,8 +6,8 @@ use crate::error::Refusal;
 pub(super) const TOKEN: u8 = 1;
 /// Those but `_`, which is taken note of in field names.
 pub(super) const NAME: u8 = 2;
-/// Characters of a request target: those of RFC 3986 but `#`, and the `{ } | ^` and backtick that browsers send as
-/// they are.
+/// Characters of a request target: those of RFC 3986 but `#`, the `{ } | ^` that browsers send as they are, and the
+/// backtick that they send in a query.
 pub(super) const TARGET: u8 = 4;
 /// Characters of a registered name or an IPv4 address, `%` and `,` aside (RFC 3986 §3.2.2).
 pub(super) const REG_NAME: u8 = 8;

@@ -23,7 +23,7 @@ pub(super) fn parse(method: &Method, buffer: &[u8], start: usize, end: usize) ->
         return Ok(Target { path: Span::new(start, end), query: None, authority: None });
     }
     if target.starts_with(b"/") {
-        let (path, query) = split_query(target, start);
+        let (path, query) = split_query(target, start)?;
         return Ok(Target { path, query, authority: None });
     }
 
@@ -37,7 +37,7 @@ pub(super) fn parse(method: &Method, buffer: &[u8], start: usize, end: usize) ->
         return Err(Refusal::TARGET);
     }
     let from = start + skip;
-    let (mut path, query) = split_query(rest, from + length);
+    let (mut path, query) = split_query(rest, from + length)?;
     if path.is_empty() {
         // An empty path is `/` (RFC 9110 §4.2.3); the last octet of the scheme's `//` is one to point to.
         path = Span::new(from - 1, from);
@@ -58,12 +58,16 @@ pub(super) fn is_authority(octets: &[u8]) -> bool {
     is_registered_name(host) && is_port(port)
 }
 
-fn split_query(octets: &[u8], start: usize) -> (Span, Option<Span>) {
-    let end = start + octets.len();
-    match octets.iter().position(|&octet| octet == b'?') {
-        Some(mark) => (Span::new(start, start + mark), Some(Span::new(start + mark + 1, end))),
-        None => (Span::new(start, end), None),
+/// The path and the query. A backtick, which a query may have, is encoded in a path by whoever follows a rule at all; and
+/// as there is no place for it in a path of `http::Uri`, what is made of one would be another than the path itself.
+fn split_query(octets: &[u8], start: usize) -> Result<(Span, Option<Span>), Refusal> {
+    let mark = octets.iter().position(|&octet| octet == b'?');
+    let (path, end) = (&octets[..mark.unwrap_or(octets.len())], start + octets.len());
+    if path.contains(&b'`') {
+        return Err(Refusal::TARGET);
     }
+    let query = mark.map(|mark| Span::new(start + mark + 1, end));
+    Ok((Span::new(start, start + path.len()), query))
 }
 
 fn starts_with_ignore_case(octets: &[u8], prefix: &str) -> bool {

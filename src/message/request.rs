@@ -140,7 +140,7 @@ impl Request {
         std::str::from_utf8(self.head.authority?.of(self.input.message())).ok()
     }
 
-    /// Path and query as a [`Uri`].
+    /// Path and query as a [`Uri`], the same to the letter.
     pub fn uri(&self) -> &Uri {
         self.uri.get_or_init(|| {
             let target = self.head.path.of(self.input.message());
@@ -149,6 +149,8 @@ impl Request {
                 text.push(b'?');
                 text.extend_from_slice(query.as_bytes());
             }
+            // It has a place for every path and query that the parser accepts, up to 65,534 bytes, and a request line has
+            // no more than 64 KiB.
             Uri::try_from(text).unwrap_or_default()
         })
     }

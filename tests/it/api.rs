@@ -11,6 +11,24 @@ use selvedge::{
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What handlers may read instead of the path is the same: a guard that looks at the one and a handler that looks at the
+/// other see no difference.
+#[test]
+fn uris() {
+    let server = serve(
+        |config| {
+            (config.max_head, config.max_request_line) = (1 << 20, 64 << 10);
+            config.max_path = 64 << 10;
+        },
+        |request: &mut Request| request.uri().to_string(),
+    );
+    let mut client = Client::connect(&server);
+    let long = format!("/{}?{}", "a".repeat(40_000), "b".repeat(25_000));
+    for path in ["/", "//a", "/[]{}|^:@?[]{}|^`", "/?", "/%2e?a?b", &long] {
+        assert_eq!(client.get(path).text(), path);
+    }
+}
+
 #[test]
 fn router() {
     let router = Router::new()

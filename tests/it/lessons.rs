@@ -8,7 +8,7 @@ mod catalogue;
 use catalogue::LESSONS;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -55,7 +55,7 @@ fn colours_are_for_terminals_that_want_them() {
         let mut lesson = command.spawn().expect("it was built");
         // When nobody has the other side any more, reading fails.
         drop(command);
-        let said: Vec<u8> = master.bytes().map_while(Result::ok).collect();
+        let said: Vec<u8> = BufReader::new(master).bytes().map_while(Result::ok).collect();
         assert!(lesson.wait().expect("it is our child").success());
         let said = String::from_utf8(said).expect("UTF-8");
         assert_eq!(said.contains("\x1b[1mrace\x1b[0m"), coloured, "{terminal:?} {no_colour:?}: {said}");

@@ -21,6 +21,7 @@ mod files;
 mod guards;
 mod head;
 mod heartbeat;
+mod hostile;
 mod house;
 mod in_flight;
 mod lessons;

@@ -76,7 +76,7 @@ const ROWS: &[(&str, &str, Result<&str, &str>)] = &[
     ("max-path", "1024", Ok("1KiB")),
     ("max-path", "1MiB", Err("1 to 64KiB")),
     ("max-request-line", "4KiB", Ok("4KiB")),
-    ("max-request-line", "2", Err("16 to 1MiB")),
+    ("max-request-line", "2", Err("16 to 64KiB")),
     ("max-head", "64KiB", Ok("64KiB")),
     ("max-head", "2MiB", Err("64 to 1MiB")),
     ("max-headers", "50", Ok("50")),

@@ -140,6 +140,12 @@ impl<S: Read + Write> Client<S> {
         bytes
     }
 
+    /// All that comes until the end, as it is.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.fill().is_ok_and(|count| count > 0) {}
+        std::mem::take(&mut self.input)
+    }
+
     /// The status of the answer, if there is one.
     pub fn try_get(&mut self, path: &str) -> Option<u16> {
         self.send_regardless(request("GET", path));

@@ -23,6 +23,11 @@ pub(super) fn read(options: &mut Options, path: &Path) -> Result<(), Failure> {
     let bytes = read_bounded(path.as_os_str(), MAX_FILE).map_err(|error| {
         Failure::start(format!("cannot read the configuration '{}': {error}", path.display()))
     })?;
+    take(options, path, bytes)
+}
+
+/// Takes what the bytes of the file say.
+pub(super) fn take(options: &mut Options, path: &Path, bytes: Vec<u8>) -> Result<(), Failure> {
     let place = |text: &str, at| format!("{}:{}", path.display(), line_and_column(text, at));
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);

@@ -24,7 +24,7 @@ use log::Level;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that can be said about how to serve.
@@ -196,6 +196,13 @@ impl Options {
         listeners::adopt(&mut options)?;
         options.settle();
         options.validate()?;
+        Ok(options)
+    }
+
+    /// What a file that holds these bytes says, and nobody else.
+    pub(super) fn of_file(bytes: &[u8]) -> Result<Self, Failure> {
+        let mut options = Options::default();
+        file::take(&mut options, Path::new("file"), bytes.to_vec())?;
         Ok(options)
     }
 

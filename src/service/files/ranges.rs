@@ -34,18 +34,18 @@ pub fn select(value: &[u8], len: u64) -> Selection {
     // Of nothing there is nothing to choose, and clients that always ask for a range do not expect to fail for it.
     let Some(set) = byte_ranges(value).filter(|_| len > 0) else { return Selection::Whole };
     let mut ranges = Vec::new();
-    let (mut asked, mut total) = (0, 0_u64);
+    let (mut asked, mut total) = (0, 0_u128);
     for spec in set.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|spec| !spec.is_empty()) {
         asked += 1;
         let Some(spec) = Spec::parse(spec).filter(|_| asked <= MAX_RANGES) else { return Selection::Whole };
         if let Some(range) = spec.of(len) {
-            total = total.saturating_add(range.end - range.start);
+            total += u128::from(range.end - range.start);
             ranges.push(range);
         }
     }
     match asked {
         0 => Selection::Whole,
-        _ if total > len => Selection::Whole,
+        _ if total > u128::from(len) => Selection::Whole,
         _ if ranges.is_empty() => Selection::Unsatisfiable,
         _ => Selection::Ranges(ranges),
     }

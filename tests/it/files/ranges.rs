@@ -72,6 +72,7 @@ fn selections() {
     }
     let end = u64::MAX;
     assert_eq!(select(b"bytes=-1", end), some(&[(end - 1, end)]));
+    assert_eq!(select(b"bytes=0-, 1-", end), Selection::Whole);
     assert_eq!(select(b"bytes=18446744073709551614-18446744073709551615", end), some(&[(end - 1, end)]));
 }
 

@@ -1,0 +1,2 @@
+#![no_main]
+selvedge_fuzz::fuzz!(target);
