@@ -82,7 +82,7 @@ class Server:
     def switches(self):
         """Context switches of all threads so far."""
         statuses = [path for pid in self.processes() for path in Path(f"/proc/{pid}/task").glob("*/status")]
-        return sum(int(count) for path in statuses for count in re.findall(r"ctxt_switches:\s+(\d+)", path.read_text()))
+        return sum(int(count) for path in statuses for count in re.findall(r"ctxt_switches:\s+(\d+)", text(path)))
 
     def rss(self):
         """KiB of memory."""
@@ -139,8 +139,8 @@ class Bench:
         for trouble in re.findall(r"(Socket errors.*|Non-2xx.*)", out):
             self.errors.append(f"{server.name}, {connections} connections, {path}: {trouble.strip()}")
         count, seconds = re.search(r"(\d+) requests in ([\d.]+)s", out).groups()
-        read = re.search(r"read\n?", out) and re.search(r"requests in [\d.]+s, ([\d.]+)(\w+) read", out)
-        bytes_read = float(read[1]) * {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}[read[2]]
+        read = re.search(r"requests in [\d.]+s, ([\d.]+)(\w+) read", out)
+        bytes_read = (float(read[1]) or 1) * {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}[read[2]]
         count = max(int(count), 1)
         return {"rate": count / float(seconds), "bytes": bytes_read / float(seconds), "cpu": cpu / count,
                 "cpu_per_byte": cpu / bytes_read, "switches": switches / count}
@@ -161,7 +161,6 @@ class Bench:
 
     def round(self, servers):
         post = self.tmp / "post.lua"
-        slow = {"Python", "rouille", "tiny_http", "khttp"}
         everybody = ["selvedge", "nginx", "bare loop", "axum", "khttp", "tiny_http", "rouille", "Python"]
         for connections in (1, 16, 64, 256):
             for name in everybody:
@@ -244,6 +243,14 @@ class Bench:
             cells = [number(figures[name]) for name in columns]
             ratios = [ratio(figures["nginx"]), ratio(figures["bare loop"]), ratio(best), ratio(figures["axum"])]
             print("| " + " | ".join([work, *cells, *ratios]) + " |")
+
+
+def text(path):
+    """What stands in a file that may be gone by now: threads end."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def number(figure):
