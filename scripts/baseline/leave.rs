@@ -82,7 +82,7 @@ impl Visit {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         if phase == Phase::LargeAnswer {
-            SockRef::from(&stream).set_recv_buffer_size(16 << 10)?;
+            SockRef::from(&stream).set_recv_buffer_size(64 << 10)?;
         }
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// What is said before the address it listens on.
 pub const LISTENING: &str = "listening on ";
 
-const LARGE: usize = 512 << 10;
+/// Made once: what an allocator keeps of large blocks would hide what the server keeps.
+static LARGE: [u8; 512 << 10] = [b'x'; 512 << 10];
 
 /// Serves until standard input ends.
 pub fn serve() -> Result<(), selvedge::Error> {
@@ -19,7 +20,7 @@ pub fn serve() -> Result<(), selvedge::Error> {
             std::thread::sleep(Duration::from_millis(2));
             "slow"
         })
-        .get("/large", |_: &mut Request| Response::text(vec![b'x'; LARGE]))
+        .get("/large", |_: &mut Request| Response::text(&LARGE[..]))
         .get("/guard", |_: &mut Request| "not reached")
         .get("/seal", |_: &mut Request| "not seen")
         .get("/handler", |_: &mut Request| -> &'static str { panic!("asked to") })
