@@ -104,7 +104,8 @@ fn main() -> ExitCode {
          since when, and until when it may. When all seats are taken and somebody new comes, the board tells who deserves \
          his seat least: who has said nothing whole for 50 ms. His socket is shut down, which wakes the thread that \
          waits for him, and the thread takes the newcomer. Nobody who is being served ever makes way. The slowest of \
-         the honest visitors waited {}. The board at its fullest, as `GET /board` printed it:",
+         the honest visitors waited {}. (One address may have a quarter of the seats at the most; here that is off, as \
+         all come from this machine.) The board at its fullest, as `GET /board` printed it:",
         short(slowest)
     ));
     let board: Vec<_> = board.get().into_iter().flat_map(|text| text.lines()).collect();

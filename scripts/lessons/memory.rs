@@ -99,7 +99,8 @@ fn main() -> ExitCode {
     stage.code(include_str!("memory.rs"), "length");
     outcomes.push(attack(&stage, Attack::Length, "a length of 4 GB", &mut rows));
     stage.say(
-        "In Rust a failed allocation ends the process; no `catch_unwind` helps, and all other clients go with it. Selvedge \
+        "In Rust a failed allocation ends the process; no `catch_unwind` helps, and all other clients go with it. (Where there \
+         is no limit, Linux promises more than it has, and kills somebody when it is used.) Selvedge \
          answers 413 by the number alone, and of a body that is within the limit it takes memory for what has come, not for \
          what is announced.",
     );

@@ -39,7 +39,7 @@ fn strike_out(tickets: &Mutex<HashSet<u64>>, ticket: u64) {
 }
 // end
 
-/// What one thread did in a round.
+/// What one thread did with a ticket.
 struct Attempt {
     from: Instant,
     to: Instant,
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     stage.say(
         "Rust compiles it without a word, and rightly: there is no data race in it, every access is locked. Python's \
          `if ticket in tickets: tickets.remove(ticket)` is the same, and its interpreter lock makes each of the two \
-         steps whole, as ours does. Now four threads show one ticket at once, until two of them get in.",
+         steps whole, as ours does. Now four threads show the same tickets, one after the other, until two of them get in \
+         with the same one:",
     );
     let naive = catch_naive();
     if let Some((ticket, attempts)) = &naive {
@@ -87,8 +88,13 @@ fn main() -> ExitCode {
         three.len()
     ));
 
+    stage.say(
+        "The cure is to look and act in one step, under one lock, so that there is no gap to stand in. Here it is a line: \
+         `tickets.lock().unwrap().remove(&ticket)` takes the ticket out and says whether it was there.",
+    );
+
     stage.part("What selvedge does");
-    stage.say("The look and the act are one step under one lock, so there is no gap to stand in:");
+    stage.say("A token has an owner and an end besides, and still all of it is decided in one step:");
     stage.function(include_str!("../../src/guard/auth/tokens.rs"), "pub fn check_at");
     let (most, all) = race_ours();
     let ours = every_order(&Store::new, &[&OURS, &OURS, &OURS]);
@@ -229,7 +235,10 @@ fn show_attempts(stage: &Stage, ticket: u64, attempts: &[Attempt]) {
     stage.show([format!("ticket {}", thousands(ticket))]);
     stage.line("");
     stage.show(timeline.lines());
-    stage.say("Where two bars overlap, a thread was inside while another one was.");
+    stage.say(
+        "Where two bars overlap, two threads were at it at the same time. The system puts threads to sleep many times a \
+         second, wherever they are; now and then it is there, and the gap stays open for long.",
+    );
 }
 
 fn show_orders(stage: &Stage, orders: &[Run<Shared>]) {

@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// What the arguments of a child begin with.
+const AS_CHILD: &str = "as-child";
 /// How long the end of a process is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -31,7 +33,8 @@ pub struct Taken {
 
 /// What this process is to be, if it is a child.
 pub fn role() -> Option<String> {
-    std::env::args().nth(1)
+    let mut words = std::env::args().skip(1);
+    words.next().filter(|word| word == AS_CHILD).and_then(|_| words.next())
 }
 
 /// For the child: gives it so much address space, tells the lesson where it listens, and sees to it that it ends with it.
@@ -58,7 +61,7 @@ impl Child {
     pub fn start(role: &str) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut process = Command::new(program)
-            .arg(role)
+            .args([AS_CHILD, role])
             // One heap for all threads: each of its own would take address space, and hide what is to be seen.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
