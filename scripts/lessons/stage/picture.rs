@@ -170,7 +170,8 @@ pub fn short(span: Duration) -> String {
     match span.as_nanos() {
         0 => "0".to_owned(),
         nanos @ 1..10_000 => format!("{nanos} ns"),
-        nanos @ 10_000..10_000_000 => format!("{} µs", nanos / 1000),
+        nanos @ 10_000..1_000_000 => format!("{} µs", nanos / 1000),
+        nanos @ 1_000_000..10_000_000 => format!("{}.{} ms", nanos / 1_000_000, nanos / 100_000 % 10),
         nanos @ 10_000_000..1_000_000_000 => format!("{} ms", nanos / 1_000_000),
         _ => format!("{:.1} s", span.as_secs_f64()),
     }
