@@ -83,6 +83,18 @@ fn what_the_fuzzer_kept() {
     files::leave();
 }
 
+/// The fuzzer knows of every target. In a package that was published it is not there.
+#[test]
+fn every_target_is_fuzzed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let Ok(manifest) = std::fs::read_to_string(folder.join("Cargo.toml")) else { return };
+    for (name, _) in TARGETS {
+        assert!(manifest.contains(&format!("path = \"bin/{name}.rs\"")), "no program for {name}");
+        let program = std::fs::read_to_string(folder.join(format!("bin/{name}.rs"))).expect("a program");
+        assert!(program.contains(&format!("fuzz!({name})")), "{program}");
+    }
+}
+
 /// Where bytes are cut into pieces of one to eight, always in the same way for the same ones.
 fn cuts(bytes: &[u8]) -> Vec<usize> {
     let mut state = bytes
