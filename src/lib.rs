@@ -67,6 +67,9 @@ pub mod guard {
 }
 #[cfg(not(loom))]
 pub mod http1;
+/// Chapters to read: there is no code in them but that of their examples, which need everything.
+#[cfg(all(any(doc, doctest), feature = "cli", feature = "tls"))]
+pub mod manual;
 #[cfg(not(loom))]
 mod message;
 #[cfg(not(loom))]
