@@ -15,6 +15,7 @@ mod rate_limit;
 pub mod session;
 mod throttle;
 mod validate;
+mod window;
 
 pub use census::{Barred, Census};
 pub use client::ClientIdentity;

@@ -284,6 +284,32 @@ proptest! {
         }
     }
 
+    /// Of a limit too large to keep every time, a part of 32 may come too late to be used, and never more than the limit is.
+    #[test]
+    fn large_limits_are_never_exceeded(
+        steps in prop::collection::vec(0_u64..40, 1..600),
+        count in 8_u32..300,
+        span in prop::sample::select(vec![700_u64, 7_000_000_000_000]),
+    ) {
+        let (client, unit) = (key("192.0.2.1"), span / 700);
+        let limit = RateLimit::new(count, Duration::from_micros(span));
+        let (mut admitted, mut now) = (Vec::new(), 0);
+        for step in steps {
+            now += step * unit;
+            let within = |span| admitted.iter().filter(|&&at| now - at < span).count() as u32;
+            let in_window = within(span);
+            let answer = limit.check(client, Tick::from_micros(now));
+            if answer.is_ok() {
+                admitted.push(now);
+                prop_assert!(in_window < count, "{} of {} at {}", in_window + 1, count, now);
+            } else {
+                let late = if count <= 32 { 0 } else { count.div_ceil(32) };
+                // Long spans are counted in units of a few milliseconds.
+                prop_assert!(within(span + (span >> 28)) + late >= count, "{} of {} at {}", in_window, count, now);
+            }
+        }
+    }
+
     /// Whatever proxies and strangers stand in the field, the client is the last address, from the right, up to which
     /// all are trusted; or the first that is not; and what cannot be read ends the walk.
     #[test]

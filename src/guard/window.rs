@@ -1,0 +1,117 @@
+//! When a client's last requests were admitted, in a space that does not grow.
+
+use crate::clock::Tick;
+use crate::config::Rate;
+use crate::threads::Entry;
+use std::time::Duration;
+
+/// Times that are kept of a client.
+const TIMES: usize = 32;
+
+/// Spans are counted in units of which a window has at most so many: then the age of no time that is still kept runs
+/// over 32 bits.
+const LONGEST_SPAN: u64 = 1 << 30;
+
+/// What the windows of all clients have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) rate: Rate,
+    /// Admissions that share a time, the last one's: one, up to [`TIMES`] in a window.
+    group: u32,
+    /// A unit of time is two to this power of microseconds.
+    shift: u32,
+    /// Units in the span, rounded up.
+    span: u32,
+}
+
+/// The last admissions of one client.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// When the last of them falls out.
+    expires: Tick,
+    /// Until when there is no room for another one; in the past if there is.
+    full_until: Tick,
+    /// A ring: when each group's last one was admitted, in units.
+    times: [u32; TIMES],
+    oldest: u8,
+    groups: u8,
+    /// Admissions in the newest group; the others are complete.
+    in_newest: u32,
+}
+
+impl Shape {
+    pub(super) fn new(rate: Rate) -> Self {
+        let micros = u64::try_from(rate.span.as_micros()).unwrap_or(u64::MAX);
+        let shift = (0..64).find(|&shift| micros >> shift < LONGEST_SPAN).unwrap_or(0);
+        let span = micros.div_ceil(1 << shift) as u32;
+        Shape { rate, group: rate.count.div_ceil(TIMES as u32).max(1), shift, span }
+    }
+
+    /// The number of a moment's unit, or of the one after it if it has begun: nobody's time is up too early.
+    fn unit(&self, at: Tick) -> u32 {
+        at.as_micros().div_ceil(1 << self.shift) as u32
+    }
+
+    /// How many units of the span are left at `now` to what was admitted in unit `time`.
+    fn left(&self, time: u32, now: Tick) -> u32 {
+        // Threads do not arrive in the order of their moments: a time can be a little ahead.
+        let age = ((now.as_micros() >> self.shift) as u32).wrapping_sub(time).cast_signed();
+        self.span.saturating_sub(age.max(0).cast_unsigned())
+    }
+}
+
+impl Window {
+    pub(super) fn new() -> Self {
+        let never = Tick::default();
+        Window { expires: never, full_until: never, times: [0; TIMES], oldest: 0, groups: 0, in_newest: 0 }
+    }
+
+    /// Counts an admission at `now`, or says how long there is no room for it.
+    pub(super) fn admit(&mut self, shape: &Shape, now: Tick) -> Result<(), Duration> {
+        if self.full_until > now {
+            return Err(self.full_until.since(now));
+        }
+        if shape.rate.count == 0 {
+            return Err(shape.rate.span);
+        }
+        while self.groups > 0 && shape.left(self.times[self.place(0)], now) == 0 {
+            self.oldest = self.place(1) as u8;
+            self.groups -= 1;
+        }
+        if self.groups == 0 || self.in_newest == shape.group {
+            self.groups += 1;
+            self.in_newest = 0;
+        }
+        let (newest, time) = (self.place(self.groups - 1), shape.unit(now));
+        if self.in_newest == 0 || shape.left(time, now) > shape.left(self.times[newest], now) {
+            self.times[newest] = time;
+        }
+        self.in_newest += 1;
+        self.expires = self.expires.max(now.after(shape.rate.span));
+        if u32::from(self.groups - 1) * shape.group + self.in_newest >= shape.rate.count {
+            let left = u64::from(shape.left(self.times[self.place(0)], now));
+            self.full_until = now.after(Duration::from_micros(left << shape.shift));
+        }
+        Ok(())
+    }
+
+    /// When there is room again, if there is none at `now`.
+    pub(super) fn full_until(&self, now: Tick) -> Option<Tick> {
+        (self.full_until > now).then_some(self.full_until)
+    }
+
+    /// Where in the ring the time of a group stands; the oldest has number 0.
+    fn place(&self, group: u8) -> usize {
+        usize::from(self.oldest + group) % TIMES
+    }
+}
+
+impl Entry for Window {
+    fn expires(&self) -> Tick {
+        self.expires
+    }
+
+    fn is_protected(&self, now: Tick) -> bool {
+        self.full_until > now
+    }
+}
