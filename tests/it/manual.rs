@@ -29,7 +29,7 @@ fn chapters_are_all_in_the_table() {
     for (name, text) in &chapters {
         assert!(text.starts_with("# "), "{name} begins with its title");
         for wanted in [
-            format!("]({name}) | "),
+            format!("](crate::manual::{name}) | "),
             format!("include_str!(\"manual/{name}.md\")"),
             format!("pub mod {name} {{}}"),
         ] {
@@ -50,7 +50,9 @@ fn tests_sources_and_lessons_are_there() {
             assert!(source.contains(&format!("fn {function}(")), "{chapter}: {test}");
             tests += 1;
         }
-        for path in named(text, "src/").chain(named(text, "scripts/")).filter(|code| !code.contains([' ', '*'])) {
+        for path in
+            named(text, "src/").chain(named(text, "scripts/")).filter(|code| !code.contains([' ', '*']))
+        {
             assert!(root().join(path).exists(), "{chapter}: {path}");
             sources += 1;
         }
