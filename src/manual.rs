@@ -3,7 +3,8 @@
 //! It is for people who can read Python or Rust and have never had to think about threads. A chapter begins with what an
 //! attacker or a crowd does and what becomes of a server that has no answer; then it says what selvedge does, with the
 //! names, numbers and defaults that are in the code, which options change it, what a client sees, what an operator sees,
-//! and what it does not do. Examples are run by the tests, so they are true; what stands behind a `$` was run as it stands.
+//! and what it does not do. Examples are run by the tests, so they are true; what stands behind a `$` has
+//! been run, and what it printed is shortened at most.
 //!
 //! Read in this order, it begins with one request and ends with everything that may be wrong with one.
 //!
