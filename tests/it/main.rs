@@ -25,6 +25,7 @@ mod hostile;
 mod house;
 mod in_flight;
 mod lessons;
+mod manual;
 mod monitor;
 mod passed;
 mod record;
