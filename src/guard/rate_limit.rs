@@ -21,12 +21,20 @@ const SHARDS: usize = 64;
 /// Admits at most so many requests of a client in any window of a given length, exactly: the times of the last ones are
 /// remembered. What is refused does not count. Probes of the server's health are neither counted nor refused.
 ///
+/// The answer is 429 with Retry-After and the fields of the `RateLimit` draft. 131,072 clients are remembered at once.
+///
 /// ```
-/// use selvedge::RateLimit;
+/// use selvedge::clock::Clock;
+/// use selvedge::{ClientKey, RateLimit};
 /// use std::time::Duration;
 ///
-/// let limit = RateLimit::new(30, Duration::from_secs(60));
-/// # let _ = limit;
+/// let (limit, clock) = (RateLimit::new(2, Duration::from_secs(60)), Clock::manual());
+/// let ask = || limit.check(ClientKey::LOCAL, clock.now());
+/// assert_eq!((ask(), ask()), (Ok(()), Ok(())));
+/// clock.advance(Duration::from_secs(20));
+/// assert_eq!(ask(), Err(Duration::from_secs(40)));
+/// clock.advance(Duration::from_secs(40));
+/// assert_eq!(ask(), Ok(()));
 /// ```
 #[derive(Debug)]
 pub struct RateLimit {
@@ -42,7 +50,7 @@ struct Window {
 }
 
 impl RateLimit {
-    /// `count` requests in any window of `span`.
+    /// `count` requests, at least one, in any window of `span`.
     pub fn new(count: u32, span: Duration) -> Self {
         RateLimit { rate: Rate { count, span }, clients: Table::new(CAPACITY, SHARDS) }
     }
