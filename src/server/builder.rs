@@ -114,7 +114,7 @@ impl Builder {
         self
     }
 
-    /// A monitor that somebody else holds too, such as a health check.
+    /// A monitor that somebody else holds too, such as a health check. One for each server: its shutdown is on it.
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
         self
