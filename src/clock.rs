@@ -54,7 +54,17 @@ impl fmt::Debug for Tick {
     }
 }
 
-/// A source of monotonic moments and of the date.
+/// A source of monotonic moments and of the date. Its clones are the same clock.
+///
+/// ```
+/// use selvedge::clock::Clock;
+/// use std::time::Duration;
+///
+/// let clock = Clock::manual();
+/// let began = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().since(began), Duration::from_secs(60));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -95,7 +105,7 @@ impl Clock {
         }
     }
 
-    /// The date, for the `Date` field and the log.
+    /// The date, for the `Date` field and the log: the machine's, of a manual clock too.
     pub fn date(&self) -> SystemTime {
         SystemTime::now()
     }

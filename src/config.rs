@@ -26,6 +26,23 @@ pub struct Rate {
 
 /// Every limit of the server. All bounds are on by default; there is no value that means "unlimited" but `None` where
 /// a field is an `Option`.
+///
+/// ```
+/// use selvedge::Config;
+/// use selvedge::config::Rate;
+/// use std::time::Duration;
+///
+/// let config = Config {
+///     max_body: 10 << 20,
+///     rate_limit: Some(Rate { count: 60, span: Duration::from_secs(60) }),
+///     ..Config::default()
+/// };
+/// assert!(config.validate().is_ok());
+///
+/// let config = Config { max_body: 1 << 40, ..Config::default() };
+/// let problem = config.validate().unwrap_err().to_string();
+/// assert_eq!(problem, "bad value for --max-body: 1024GiB is more than --max-buffered, 256MiB; lower this or raise that");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Addresses to listen on: `host:port`, `unix:PATH` for a Unix socket, or `fd:N` for one that is listened on already.
@@ -88,17 +105,21 @@ pub struct Config {
     pub header_timeout: Duration,
     /// For a whole body to arrive. Default 120 s.
     pub body_timeout: Duration,
-    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408. Default 500.
+    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408; and the pace at which the bytes
+    /// of an answer add to `write_timeout`. Default 500.
     pub min_rate: Option<u64>,
     /// How long a body may be slower than `min_rate` at its start. Default 5 s.
     pub rate_grace: Duration,
-    /// For an answer to be read by its client, and the time its bytes take at `min_rate` besides. Default 300 s.
+    /// For an answer to be read by its client, and the time its bytes take at `min_rate` besides: a gigabyte may take
+    /// three weeks, a client that reads nothing has just this. Default 300 s.
     pub write_timeout: Duration,
     /// How long a connection may be idle between requests. Default 15 s.
     pub keep_alive: Duration,
-    /// How long a handler may run before it is reported as stuck. Default 30 s.
+    /// How long a handler may run before it is reported as stuck. It is not ended, for nobody can end a thread; a seat is
+    /// added in its place, up to `max_stand_ins`. Default 30 s.
     pub handler_timeout: Duration,
-    /// How long a shutdown waits for requests being served. Default 30 s.
+    /// How long the program's shutdown waits for requests being served; in the library
+    /// [`Server::shutdown`](crate::Server::shutdown) is told. Default 30 s.
     pub drain_timeout: Duration,
 }
 

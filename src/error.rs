@@ -111,6 +111,15 @@ impl std::error::Error for Error {
 /// A request that is not served: the status the client gets and the reason that goes to the log.
 ///
 /// The client sees the status with a fixed text and its request id, never the reason.
+///
+/// ```
+/// use selvedge::{Refusal, StatusCode};
+/// use std::time::Duration;
+///
+/// const CLOSED: Refusal =
+///     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "closed at night").retry_after(Duration::from_secs(8 * 60 * 60));
+/// assert_eq!(CLOSED.status.as_u16(), 503);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status of the answer; 4xx or 5xx.

@@ -1,53 +1,84 @@
-//! A hardened, blocking, thread-per-connection HTTP/1.1 server. No async runtime.
+//! A hardened HTTP/1.1 server on blocking sockets and plain threads. No async runtime.
 //!
 //! A selvedge is the edge of a cloth that keeps the threads from unravelling.
 //!
-//! ```no_run
-//! use selvedge::{Request, Response, Server};
+//! A handler is a function that may block. It is called on the thread of its connection, so it reads a file, asks a database
+//! or sleeps as any program does, and nobody else waits for it:
+//!
+//! ```
+//! use selvedge::{Request, Response, Router, Server};
+//! use std::io::{Read, Write};
 //! use std::time::Duration;
 //!
-//! let server = Server::builder()
-//!     .bind("127.0.0.1:8000")?
-//!     .serve(|request: &mut Request| Response::text(format!("hello, {}\n", request.path())))?;
+//! let router = Router::new()
+//!     .get("/", |_: &mut Request| "hello\n")
+//!     .post("/length", |request: &mut Request| Response::text(format!("{} bytes\n", request.body().len())));
+//! let server = Server::builder().bind("127.0.0.1:0")?.serve(router)?; // port 0: any that is free
 //!
-//! // … until it is time to go:
+//! // It serves by now, on threads of its own. What a client does:
+//! let mut client = std::net::TcpStream::connect(server.local_addr().unwrap())?;
+//! client.write_all(b"POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n5 bytes\n"));
+//!
+//! // Requests being served have half a minute to be finished.
 //! let report = server.shutdown(Duration::from_secs(30));
-//! println!("{report}");
-//! # Ok::<(), selvedge::Error>(())
+//! assert!(report.cut.is_empty(), "{report}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One connection is one thread for as long as it lives, from a bounded [`pool`](threads::Pool). One table, the
-//! [board](threads::Board), knows what each thread does and until when it may; a watchdog ends what overstays, and when
-//! every seat is taken, the one that deserves it least is taken back. What slow, silent or hostile clients do costs them
-//! their own connection and nobody else's.
+//! # Why threads
+//!
+//! One connection is one thread for as long as it lives. That is the simplest model there is, and it has a bad name, because
+//! slow clients take such threads one by one until nobody is served. Here every connection sits on one of 1,024 seats of one
+//! table, the [board](threads::Board), which knows what each thread does and until when it may. A watchdog reads it and ends
+//! what overstays; and when all seats are taken, the one that deserves it least is taken back. What slow, silent or hostile
+//! clients do costs them their own connection and nobody else's.
+//!
+//! Everything a stranger can ask for more and more of has a bound, and all of them are in [`Config`]: connections, requests in
+//! flight, bytes of bodies and heads, time. Whatever two parsers could read in two ways is refused. Every answer, refusals
+//! included, passes one door, where it gets its security headers.
+//!
+//! Where to begin: [`Server::builder`] starts a server, a [`Handler`] answers, a [`Router`] chooses among handlers, a [`Guard`]
+//! stands before them, [`Config`] has the limits, [`Request`] and [`Response`] are what passes between them. The program
+//! `selvedge`, which serves a directory without a line of Rust, is in the README.
+//!
+#![cfg_attr(
+    all(any(doc, doctest), feature = "cli", feature = "tls", not(loom)),
+    doc = include_str!("manual/map.md")
+)]
 //!
 //! # The house
 //!
-//! Imports go strictly downward.
+//! Imports go strictly downward; a test holds them to it.
 //!
 //! | floor | rooms |
 //! |---|---|
 //! | 6 | `cli`: options, commands, banner, log, signals |
 //! | 5 | [`server`]: listening, admission, the life of a connection, the end |
-//! | 4 | [`net`]: listeners and streams |
-//! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted |
+//! | 4 | [`net`]: listeners, streams, TLS |
+//! | 3 | [`guard`]: what requests pass · [`service`]: what answers them · [`monitor`]: what is counted, logged and told |
 //! | 2 | [`http1`]: bytes in, bytes out · `message`: [`Request`], [`Response`], [`Body`] |
 //! | 1 | [`threads`]: semaphore, pool, lobby, board, table · [`config`]: every limit |
 //! | 0 | [`error`] · [`clock`] · [`sanitize`] · [`record`]: one line, whatever is in it · `sync` |
 //!
 //! # Features
 //!
-//! - `cli` (default): the program `selvedge`.
-//! - `files`: directories, with ranges, preconditions, listings and compression.
-//! - `json`: JSON responses, and the built-in application.
-//! - `tls` (default), `tls-ring`: TLS, by rustls with aws-lc-rs, or with ring, which has no post-quantum group.
-//! - `self-signed` (default): a certificate that the program makes up, for development.
-//! - `metrics`: `/metrics` of [`Admin`](server::Admin), for Prometheus. Its token needs `auth`.
-//! - `metrics`: what is counted, for Prometheus.
-//! - `inherit`: sockets that somebody else has bound, `fd:N`, and those a service manager passes.
-//! - `auth`: tokens, passwords, sessions, and the guard against requests that other sites forge.
+//! | feature | | in `default` |
+//! |---|---|---|
+//! | `cli` | the program `selvedge`; brings `auth`, `files`, `inherit`, `json` and `metrics` | yes |
+//! | `tls` | TLS by rustls with aws-lc-rs, which has the post-quantum group X25519MLKEM768 | yes |
+//! | `tls-ring` | TLS by rustls with ring, without that group; where both are switched on, `tls` counts | |
+//! | `self-signed` | `--tls-self-signed`, for development; brings `tls` and `auth` | yes |
+//! | `files` | `Files`: directories, with ranges, preconditions, listings and compression | by `cli` |
+//! | `auth` | tokens, passwords, sessions, the guard against forged requests; the token of [`Admin`](server::Admin); brings `json` | by `cli` |
+//! | `json` | `Response::json`, `check_json`, and the built-in application | by `cli` |
+//! | `metrics` | `/metrics` of [`Admin`](server::Admin), for Prometheus | by `cli` |
+//! | `inherit` | sockets that somebody else has bound: `fd:N`, and those a service manager passes | by `cli` |
 //!
-//! Without default features, what remains is the library, with less than twenty dependencies.
+//! Features only add. With `default-features = false` the library remains, with 17 dependencies, none of them async. It runs
+//! on Unix; Linux has more of it (`openat2`, `sendfile`, Landlock, what `/proc` tells). The oldest Rust that builds it is 1.88.
 
 #![cfg_attr(loom, allow(dead_code))]
 

@@ -18,7 +18,9 @@ const MAX_HOPS: usize = 32;
 /// Finds the client behind trusted proxies, and takes away what others claim about it: fields that say where a request
 /// comes from reach handlers only if a trusted proxy sent them.
 ///
-/// Over a Unix socket the peer is trusted, because only programs that the file's permissions admit can connect there.
+/// Over a Unix socket the peer is trusted, because only programs that the file's permissions admit can connect there. At most
+/// 32 proxies are walked back. Every server has one, made from [`Config::client_ip_from`](crate::Config::client_ip_from) and
+/// [`Config::trusted_proxies`](crate::Config::trusted_proxies).
 ///
 /// ```
 /// use selvedge::{AddressSource, ClientIdentity};

@@ -16,6 +16,16 @@ use http::{HeaderName, HeaderValue, header};
 /// `Content-Security-Policy: default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none';
 /// form-action 'self'`, and a `Server` field that says nothing; and to clients that came over TLS
 /// `Strict-Transport-Security: max-age=31536000`.
+///
+/// ```
+/// use selvedge::{HeaderName, HeaderValue, SecurityHeaders, Server};
+///
+/// let fields = SecurityHeaders::new()
+///     .with(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"))
+///     .without(&HeaderName::from_static("server"));
+/// let builder = Server::builder().security_headers(fields);
+/// # let _ = builder;
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders {
     fields: Vec<(HeaderName, HeaderValue)>,

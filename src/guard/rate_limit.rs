@@ -25,12 +25,20 @@ const SHARDS: usize = 64;
 /// the last of them: never more than the limit are admitted in any window, and who keeps at it is admitted at least 31/32
 /// of it. So a client takes less than 192 bytes, whatever the limit; there is room for 131,072 clients.
 ///
+/// The answer is 429 with Retry-After and the fields of the `RateLimit` draft. 131,072 clients are remembered at once.
+///
 /// ```
-/// use selvedge::RateLimit;
+/// use selvedge::clock::Clock;
+/// use selvedge::{ClientKey, RateLimit};
 /// use std::time::Duration;
 ///
-/// let limit = RateLimit::new(30, Duration::from_secs(60));
-/// # let _ = limit;
+/// let (limit, clock) = (RateLimit::new(2, Duration::from_secs(60)), Clock::manual());
+/// let ask = || limit.check(ClientKey::LOCAL, clock.now());
+/// assert_eq!((ask(), ask()), (Ok(()), Ok(())));
+/// clock.advance(Duration::from_secs(20));
+/// assert_eq!(ask(), Err(Duration::from_secs(40)));
+/// clock.advance(Duration::from_secs(40));
+/// assert_eq!(ask(), Ok(()));
 /// ```
 #[derive(Debug)]
 pub struct RateLimit {
@@ -39,7 +47,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// `count` requests in any window of `span`.
+    /// `count` requests, at least one, in any window of `span`.
     pub fn new(count: u32, span: Duration) -> Self {
         RateLimit { shape: Shape::new(Rate { count, span }), clients: Table::new(CAPACITY, SHARDS) }
     }

@@ -24,15 +24,23 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Refuses clients for a while that were refused, or failed to prove who they are, more often than a number of times in
 /// a window: answers of 401, 403 and 429 count.
 ///
+/// The first while is a second, each further one twice as long, and none longer than 15 minutes. The answer is 429 with
+/// Retry-After. 65,536 clients are remembered at once.
+///
 /// What is refused in that while does not count, so that nobody locks himself out for ever by asking; and for each
 /// window in which nothing counted, the next while is one step shorter.
 ///
 /// ```
-/// use selvedge::Throttle;
+/// use selvedge::clock::Clock;
+/// use selvedge::{ClientKey, Throttle};
 /// use std::time::Duration;
 ///
-/// let throttle = Throttle::new(10, Duration::from_secs(60));
-/// # let _ = throttle;
+/// let (throttle, clock) = (Throttle::new(10, Duration::from_secs(60)), Clock::manual());
+/// for _ in 0..11 {
+///     assert_eq!(throttle.check(ClientKey::LOCAL, clock.now()), Ok(()));
+///     throttle.strike(ClientKey::LOCAL, clock.now());
+/// }
+/// assert_eq!(throttle.check(ClientKey::LOCAL, clock.now()), Err(Duration::from_secs(1)));
 /// ```
 #[derive(Debug)]
 pub struct Throttle {

@@ -8,8 +8,11 @@ use crate::error::Refusal;
 use crate::message::Response;
 use http::{HeaderValue, Method, StatusCode, header};
 
-/// Refuses paths that are too long or that, decoded, climb or hold what no path may; and, where there are lists, hosts
-/// and methods that are not on them.
+/// Refuses paths that are too long or that, decoded, climb or hold what no path may (400); hosts other than the one that the
+/// TLS connection was opened for (421); and, where there are lists, hosts (421) and methods (405) that are not on them.
+///
+/// Every server has one, made from [`Config::max_path`](crate::Config::max_path) and
+/// [`Config::allow_hosts`](crate::Config::allow_hosts); another one can be added.
 ///
 /// ```
 /// use selvedge::{Method, Validate};

@@ -16,6 +16,18 @@ use std::net::{IpAddr, SocketAddr};
 ///
 /// The head stays in the bytes it arrived in; [`path`](Request::path), [`header`](Request::header) and their like read it
 /// there. [`headers`](Request::headers) and [`uri`](Request::uri) build the `http` crate's types when first asked.
+///
+/// ```
+/// use selvedge::{Request, Response};
+///
+/// fn greet(request: &mut Request) -> Response {
+///     let agent = String::from_utf8_lossy(request.header("user-agent").unwrap_or(b"nobody")).into_owned();
+///     let client = request.client_address().map_or("a Unix socket".to_owned(), |address| address.to_string());
+///     let (method, path, bytes) = (request.method(), request.path(), request.body().len());
+///     Response::text(format!("{method} {path} with {bytes} bytes, by {agent} at {client}\n"))
+/// }
+/// # let _ = selvedge::Router::new().get("/", greet);
+/// ```
 pub struct Request {
     pub(crate) input: Buffer,
     pub(crate) head: Head,
@@ -224,10 +236,12 @@ impl Request {
         }
     }
 
-    /// A reader over the body, streamed or not.
+    /// A reader over the body, streamed or not. One that was read beforehand begins anew with each reader; of a streamed one
+    /// the next reader goes on where the last one stopped.
     ///
-    /// A streamed body is read from the client as it is asked for, under the same limits as any other; an error means
-    /// that it is incomplete, too large or too late, and ends the connection after the answer.
+    /// A streamed body is read from the client as it is asked for, under the same limits as any other. An error means
+    /// that it is incomplete, too large or too late: the client gets the server's answer to that, 400, 408, 413 or 503, in the
+    /// place of the handler's, and the connection ends.
     pub fn body_reader(&mut self) -> impl Read + '_ {
         BodyReader { incoming: &mut self.incoming, at: 0 }
     }

@@ -70,7 +70,24 @@ impl Response {
     }
 
     /// 101, and then `protocol` spoken by `speak` on the connection's thread, which ends when `speak` returns
-    /// (RFC 9110 §7.8).
+    /// (RFC 9110 §7.8). Only for GET in HTTP/1.1 that asks for an upgrade; others get 426. The connection keeps its seat and
+    /// has no deadline from there on.
+    ///
+    /// ```
+    /// use selvedge::{HeaderValue, Request, Response, Router, Upgraded};
+    ///
+    /// let router = Router::new().get("/echo", |_: &mut Request| {
+    ///     Response::upgrade(HeaderValue::from_static("echo"), |mut stream: Upgraded| {
+    ///         let mut block = [0; 1024];
+    ///         while let Ok(count @ 1..) = std::io::Read::read(&mut stream, &mut block) {
+    ///             if std::io::Write::write_all(&mut stream, &block[..count]).is_err() {
+    ///                 return;
+    ///             }
+    ///         }
+    ///     })
+    /// });
+    /// # let _ = router;
+    /// ```
     pub fn upgrade(protocol: HeaderValue, speak: impl FnOnce(Upgraded) + Send + 'static) -> Self {
         let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
         response.headers.insert(UPGRADE, protocol);
@@ -85,7 +102,8 @@ impl Response {
         self
     }
 
-    /// The same with a field set; a name or value that no field can have is left out and logged.
+    /// The same with a field set, in the place of all of that name; a name or value that no field can have is left out and
+    /// logged.
     #[must_use]
     pub fn with_header<N, V>(mut self, name: N, value: V) -> Self
     where
@@ -145,7 +163,16 @@ impl Response {
     }
 }
 
-/// What a handler may return.
+/// What a handler may return: a [`Response`], text, a [`StatusCode`], a pair of a status and one of these, a `Result` of two of
+/// them, or an [`http::Response`].
+///
+/// ```
+/// use selvedge::{IntoResponse, StatusCode};
+///
+/// assert_eq!("hello".into_response().status(), StatusCode::OK);
+/// assert_eq!((StatusCode::CREATED, "made").into_response().status(), StatusCode::CREATED);
+/// assert_eq!(Err::<&str, _>(StatusCode::NOT_FOUND).into_response().status(), StatusCode::NOT_FOUND);
+/// ```
 pub trait IntoResponse {
     /// Makes the response.
     fn into_response(self) -> Response;

@@ -12,6 +12,21 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// What the server counts and tells about itself. Cloned to whoever wants to read it.
+///
+/// ```
+/// use selvedge::clock::Clock;
+/// use selvedge::monitor::Monitor;
+/// use selvedge::service::{Health, Ready};
+/// use selvedge::{Router, Server};
+///
+/// let monitor = Monitor::new(Clock::system());
+/// let router = Router::new().get("/healthz", Health(monitor.clone())).get("/readyz", Ready(monitor.clone()));
+/// let server = Server::builder().monitor(monitor.clone()).serve(router)?;
+/// assert!(monitor.is_ready());
+/// drop(server);
+/// assert!(!monitor.is_ready());
+/// # Ok::<(), selvedge::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Monitor {
     started: Tick,

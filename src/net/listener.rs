@@ -148,7 +148,18 @@ impl Listener {
         })
     }
 
-    /// Takes a listener that somebody else has bound, and ends its socket with it.
+    /// Takes a listener that somebody else has bound, and ends its socket with it. Its queue is made 4,096 connections long,
+    /// as far as the system permits, and its connections send at once (`TCP_NODELAY`).
+    ///
+    /// ```
+    /// use selvedge::net::Listener;
+    /// use selvedge::{Request, Server};
+    ///
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = Server::builder().listener(Listener::from_tcp(socket)?).serve(|_: &mut Request| "hello")?;
+    /// # let _ = server;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_tcp(listener: TcpListener) -> Result<Self, Error> {
         let failed = |source| Error::Bind { address: "an inherited socket".into(), source };
         SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;

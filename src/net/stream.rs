@@ -57,7 +57,8 @@ pub trait Duplex: Read + Write + Send {}
 impl<T: Read + Write + Send> Duplex for T {}
 
 impl Stream {
-    /// A connection over anything that reads and writes.
+    /// A connection over anything that reads and writes. Nobody can wake a thread that blocks in it, so no deadline holds
+    /// while it does: its reads and writes must end by themselves.
     pub fn other(duplex: impl Duplex + 'static) -> Self {
         Stream::Other(Box::new(duplex))
     }

@@ -110,13 +110,16 @@ impl TlsSettings {
 
 impl Tls {
     /// Reads certificates and keys, and makes sure that clients can use them: each key belongs to its certificate, and
-    /// none is expired. An error names the file and what is wrong with it.
+    /// none is expired or not valid yet. An error ([`Error::Tls`]) names the file and what is wrong with it.
+    ///
+    /// A server that serves it reads the files again within a minute of a change.
     pub fn load(settings: TlsSettings) -> Result<Self, Error> {
         let current = Mutex::new(Arc::new(Current::load(&settings)?));
         Ok(Tls { state: Arc::new(State { settings: Mutex::new(Some(settings)), current }) })
     }
 
-    /// A certificate and key that are in memory already, in DER.
+    /// A certificate and key that are in memory already, in DER: the chain with the server's own certificate first, the key
+    /// as PKCS#8, PKCS#1 or SEC 1. There are no files to be read again.
     pub fn from_der(chain: Vec<Vec<u8>>, key: Vec<u8>, profile: Profile) -> Result<Self, Error> {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let key = PrivateKeyDer::try_from(key).map_err(|problem| Error::Tls(problem.to_owned()))?;

@@ -21,7 +21,23 @@ use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
 use std::path::Path;
 
-/// Puts a server together: limits, addresses, guards, and at last the handler.
+/// Puts a server together: limits, addresses, guards, and at last the handler. Begun by [`Server::builder`].
+///
+/// ```
+/// use selvedge::{Config, RateLimit, Request, Response, SecurityHeaders, Server};
+/// use std::time::Duration;
+///
+/// let config = Config { max_body: 64 << 10, keep_alive: Duration::from_secs(5), ..Config::default() };
+/// let fields = SecurityHeaders::new().with("referrer-policy".parse()?, "no-referrer".parse()?);
+/// let server = Server::builder()
+///     .config(config)
+///     .bind("127.0.0.1:0")? // a free port; `local_addr` tells which
+///     .guard(RateLimit::per_minute(600))
+///     .security_headers(fields)
+///     .serve(|request: &mut Request| Response::text(request.path().to_owned()))?;
+/// # drop(server);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a builder serves nothing until `serve` is called"]
 pub struct Builder {
     config: Config,
@@ -50,7 +66,8 @@ impl Builder {
         }
     }
 
-    /// The limits. [`Config::bind`] is not looked at: a server listens where [`bind`](Builder::bind) says.
+    /// The limits, in the place of [`Config::default`]. A server listens where [`bind`](Builder::bind) says, not where
+    /// [`Config::bind`] does. Whether the limits go together shows when it starts: see [`Config::validate`].
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -58,7 +75,14 @@ impl Builder {
 
     /// Listens on `host:port`, `unix:PATH` or `fd:N` (see [`Listener::bind`]), from now on; connections wait until the server
     /// serves. May be called again for more addresses, or not at all by who brings connections to
-    /// [`Server::serve_connection`].
+    /// [`Server::serve_connection`]. [`Error::Address`] if it is no address, [`Error::Bind`] if the system refuses it.
+    ///
+    /// ```
+    /// use selvedge::Server;
+    ///
+    /// let problem = Server::builder().bind("localhost").err().unwrap().to_string();
+    /// assert!(problem.ends_with("write HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000"), "{problem}");
+    /// ```
     pub fn bind(self, address: &str) -> Result<Self, Error> {
         let listener = Listener::bind(address)?;
         Ok(self.listener(listener))
@@ -77,8 +101,8 @@ impl Builder {
         self
     }
 
-    /// Adds a guard. Guards admit in the order in which they are added, after the server's own on paths and rates, and
-    /// seal in the other.
+    /// Adds a guard. Guards admit in the order in which they are added, after the server's own (client, path and host, and,
+    /// where [`Config`] has them, rate limit and throttle), and seal in the other.
     pub fn guard(mut self, guard: impl Guard) -> Self {
         self.guards.push(Box::new(guard));
         self
@@ -90,14 +114,23 @@ impl Builder {
         self
     }
 
-    /// A monitor that somebody else holds too, such as a health check.
+    /// A monitor that somebody else holds too, such as a health check. One for each server: its shutdown is on it.
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
         self
     }
 
     /// Somebody who is told of alerts, besides the log: of a client that makes more than 100 requests of one method and
-    /// status in a minute, once a minute, and of memory that runs out. May be called again for more of them.
+    /// status in a minute, once a minute; of memory that runs out; of certificates that end or cannot be read. May be
+    /// called again for more of them.
+    ///
+    /// ```
+    /// use selvedge::Server;
+    /// use selvedge::monitor::Alert;
+    ///
+    /// let builder = Server::builder().alert_sink(|alert: &Alert| eprintln!("{}", alert.to_json()));
+    /// # let _ = builder;
+    /// ```
     pub fn alert_sink(mut self, sink: impl AlertSink) -> Self {
         self.alert_sinks.push(Box::new(sink));
         self
@@ -132,7 +165,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Starts to serve.
+    /// Starts to serve, and returns: what serves are threads of its own. Fails if the limits cannot be
+    /// ([`Error::Setting`]), or if the system gives no threads or random numbers.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
         let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =

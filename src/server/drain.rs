@@ -15,7 +15,7 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 #[must_use = "it says whose connections were cut"]
 pub struct DrainReport {
-    /// Connections that ended by themselves.
+    /// Connections that ended by themselves, idle ones included.
     pub finished: usize,
     /// Those that did not in time.
     pub cut: Vec<CutConnection>,
@@ -39,7 +39,8 @@ impl Server {
     /// finished with `Connection: close`, and what is not done after `patience` is cut.
     ///
     /// A handler cannot be cut: one that is still running is reported, its thread is left alone, and its answer goes
-    /// nowhere. A second call returns when the first one is done, with an empty report.
+    /// nowhere. It takes up to a few seconds longer than `patience`: who was cut has a second to notice it, and who was
+    /// refused has time to read why. A second call returns when the first one is done, with an empty report.
     pub fn shutdown(&self, patience: Duration) -> DrainReport {
         let shared = &self.admission.shared;
         if !shared.monitor.drain() {

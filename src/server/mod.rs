@@ -94,18 +94,31 @@ impl Server {
     /// Serves one connection on the calling thread, for those who have a listener of their own. Returns when the connection
     /// has ended.
     ///
-    /// It takes a seat, and is refused with 503 if there is none. All limits hold; but where `stream` is no socket,
-    /// nobody can wake a thread that blocks in it, so its own reads and writes must end by themselves.
+    /// It takes a seat, and is refused with 503 at once if there is none: the lobby is for those who come by the server's own
+    /// listeners. All limits hold; but where `stream` is no socket, nobody can wake a thread that blocks in it, so its own
+    /// reads and writes must end by themselves.
     pub fn serve_connection(&self, stream: impl Into<Stream>, peer: Option<SocketAddr>) -> CloseReason {
         self.admission.serve_here(stream.into(), peer)
     }
 
     /// Serves from now on with the limits, guards, fields, access log and handler of `builder` and `handler`. Requests that
-    /// have begun are finished with those of before, and no connection is lost; rates that stay the same go on being
-    /// counted.
+    /// have begun are finished with those of before, and no connection is lost. Rates of [`Config`](crate::Config) that stay
+    /// the same go on being counted; what guards of yours know they keep if they are the same, in an `Arc`. Without an access
+    /// log in `builder` there is none any more.
     ///
     /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
-    /// clock and alert sinks stay those the server was started with.
+    /// clock and alert sinks stay those the server was started with. After an error ([`Config::validate`]) nothing has changed.
+    ///
+    /// ```
+    /// use selvedge::{Config, Request, Server};
+    ///
+    /// let server = Server::builder().bind("127.0.0.1:0")?.serve(|_: &mut Request| "winter")?;
+    /// let config = Config { max_body: 64 << 10, ..Config::default() };
+    /// server.renew(Server::builder().config(config), |_: &mut Request| "summer")?;
+    /// # Ok::<(), selvedge::Error>(())
+    /// ```
+    ///
+    /// [`Config::validate`]: crate::Config::validate
     pub fn renew(&self, builder: Builder, handler: impl Handler) -> Result<(), Error> {
         builder.renew(self, handler)
     }

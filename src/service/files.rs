@@ -47,11 +47,12 @@ const SPA: &[u8] = b"index.html";
 
 /// Serves the files below a directory, to GET and HEAD.
 ///
-/// ```no_run
-/// use selvedge::{Files, Server};
+/// ```
+/// use selvedge::{Files, HeaderValue, Server};
 ///
-/// let files = Files::open("/srv/www")?.with_listing(true);
-/// let server = Server::builder().bind("127.0.0.1:8000")?.serve(files)?;
+/// let files = Files::open("src")?.with_listing(true).with_cache_control(HeaderValue::from_static("max-age=60"));
+/// let server = Server::builder().bind("127.0.0.1:0")?.serve(files)?;
+/// # let _ = server;
 /// # Ok::<(), selvedge::Error>(())
 /// ```
 ///

@@ -26,13 +26,33 @@ use crate::message::{IntoResponse, Request, Response};
 
 /// Answers requests. Called by many threads at once, each request on the thread of its connection, which it may block.
 ///
-/// Every `Fn(&mut Request) -> impl IntoResponse` is a handler. A panic is answered with 500.
+/// Every `Fn(&mut Request) -> impl IntoResponse` is a handler; a type of one's own is one for what it has to keep, or to
+/// say how requests are [planned](Plan). A panic is answered with 500.
+///
+/// ```
+/// use selvedge::{Handler, Plan, Request, Response};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// /// Counts the bytes that were sent to it, of bodies of up to 16 MiB.
+/// struct Scales(AtomicU64);
+///
+/// impl Handler for Scales {
+///     fn handle(&self, request: &mut Request) -> Response {
+///         let bytes = request.body().len() as u64;
+///         Response::text(format!("{} in all\n", self.0.fetch_add(bytes, Ordering::Relaxed) + bytes))
+///     }
+///
+///     fn plan(&self, _: &Request) -> Plan {
+///         Plan { max_body: Some(16 << 20), ..Plan::default() }
+///     }
+/// }
+/// ```
 pub trait Handler: Send + Sync + 'static {
     /// Answers a request.
     fn handle(&self, request: &mut Request) -> Response;
 
     /// How the request is to be treated before [`handle`](Handler::handle) is called. Its head is known, its body has not
-    /// been read.
+    /// been read, and no guard has looked at it. Must not wait for anything.
     fn plan(&self, request: &Request) -> Plan {
         let _ = request;
         Plan::default()

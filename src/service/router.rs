@@ -6,15 +6,19 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 /// Chooses a handler by the path, compared as it was sent, and the method.
 ///
-/// An unknown path is 404. A known path with another method is 405 with Allow (RFC 9110 §15.5.6). HEAD goes to the
-/// handler of GET, and the server leaves the body out. OPTIONS is answered with Allow.
+/// Paths are whole and have no patterns: `/a` is neither `/a/` nor `/%61`. An unknown path is 404. A known path with another
+/// method is 405 with Allow (RFC 9110 §15.5.6). HEAD goes to the handler of GET, and the server leaves the body out. OPTIONS
+/// is answered with Allow. Who needs more matches on [`Request::path`] in a handler of his own.
 ///
 /// ```
-/// use selvedge::{Request, Router};
+/// use selvedge::{Request, Router, StatusCode};
 ///
 /// let router = Router::new()
 ///     .get("/", |_: &mut Request| "hello")
-///     .post("/echo", |request: &mut Request| String::from_utf8_lossy(request.body()).into_owned());
+///     .post("/echo", |request: &mut Request| match std::str::from_utf8(request.body()) {
+///         Ok(text) => Ok(text.to_owned()),
+///         Err(_) => Err(StatusCode::BAD_REQUEST),
+///     });
 /// # let _ = router;
 /// ```
 #[derive(Default)]
@@ -53,7 +57,7 @@ impl Router {
         self.on(Method::POST, path, handler)
     }
 
-    /// Any method on `path`. The last handler given for a path and method counts.
+    /// A method on `path`. The last handler given for a path and method counts.
     #[must_use]
     pub fn on(mut self, method: Method, path: &str, handler: impl Handler) -> Self {
         let at = self.routes.iter().position(|route| route.path == path).unwrap_or_else(|| {
@@ -66,7 +70,8 @@ impl Router {
         self
     }
 
-    /// A method whatever the path.
+    /// A method whatever the path, known or not. It comes before all that is said of paths; of several for one method, the
+    /// first counts.
     #[must_use]
     pub fn on_any_path(mut self, method: Method, handler: impl Handler) -> Self {
         self.any_path.push((method, Box::new(handler)));

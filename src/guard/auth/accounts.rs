@@ -100,7 +100,7 @@ impl Accounts {
         Ok(Accounts { by_name, decoys, lot: RandomState::new() })
     }
 
-    /// One account.
+    /// One account. The name has 1 to 128 bytes, no colon and no control character.
     pub fn one(name: &str, password: &[u8]) -> Result<Self, Error> {
         let line = format!("{name}:{}", hash_password(password)?);
         Accounts::parse(line).map_err(|_| Error::Random)

@@ -28,6 +28,24 @@ const MEMORY: Duration = Duration::from_secs(60);
 ///
 /// A password that was right is not hashed again for a minute: its SHA-256 under a random key of this process, together
 /// with the client it came from, is remembered. Without that, each image of a page would cost a hash. Only use it over TLS.
+///
+/// ```
+/// use selvedge::clock::Clock;
+/// use selvedge::guard::auth::{Accounts, BasicAuth, Login, Subject};
+/// use selvedge::{Request, Server};
+/// use std::sync::Arc;
+///
+/// let accounts = Accounts::one("ada", b"analytical engine")?;
+/// let login = Arc::new(Login::new(accounts, Clock::system()));
+/// let server = Server::builder()
+///     .guard(BasicAuth::new(login, "the engine room", Clock::system())?.except("/healthz"))
+///     .serve(|request: &mut Request| match request.extensions().and_then(|all| all.get::<Subject>()) {
+///         Some(Subject(name)) => format!("hello, {name}\n"),
+///         None => "this is /healthz\n".to_owned(),
+///     })?;
+/// # let _ = server;
+/// # Ok::<(), selvedge::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct BasicAuth {
     login: Arc<Login>,

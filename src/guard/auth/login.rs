@@ -64,7 +64,7 @@ impl Login {
     }
 
     /// The account's name, if `password` is its password. Takes its time: some tens of milliseconds of a core, and up to a
-    /// second in the queue before it.
+    /// second in the queue before it. A name of more than 128 bytes and a password of more than 1024 are wrong at once.
     pub fn check(&self, name: &str, password: &[u8], client: ClientKey) -> Result<Arc<str>, LoginError> {
         if name.len() > MAX_NAME || password.len() > MAX_PASSWORD {
             return Err(LoginError::Wrong);

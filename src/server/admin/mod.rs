@@ -69,7 +69,7 @@ const STACK: usize = 128 << 10;
 /// # Ok::<(), selvedge::Error>(())
 /// ```
 ///
-/// Only GET and HEAD are answered, and, without a [token](Admin::token), only requests to `localhost` or a loopback address.
+/// Only GET and HEAD are answered, and, without a token (`Admin::token`), only requests to `localhost` or a loopback address.
 #[derive(Clone)]
 pub struct Admin {
     watched: Arc<Watched>,
@@ -127,7 +127,7 @@ impl Admin {
     }
 
     /// Answers on a listener of its own: `host:port` or `unix:PATH`, with two threads and limits that are apart from those of
-    /// the server that is watched. An address that other machines can reach needs a [token](Admin::token).
+    /// the server that is watched. An address that other machines can reach needs a token (`Admin::token`, feature `auth`).
     pub fn serve(self, address: &str) -> Result<Server, Error> {
         self.serve_on(Listener::bind(address)?)
     }
