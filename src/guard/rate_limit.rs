@@ -47,7 +47,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// `count` requests, at least one, in any window of `span`.
+    /// `count` requests in any window of `span`; with 0, none at all.
     pub fn new(count: u32, span: Duration) -> Self {
         RateLimit { shape: Shape::new(Rate { count, span }), clients: Table::new(CAPACITY, SHARDS) }
     }

@@ -53,14 +53,14 @@ impl Validate {
     /// A request of HTTP/1.0 may name no host at all; it is on no list then.
     fn permits_host(&self, authority: Option<&str>) -> bool {
         let host = authority.map(without_port).unwrap_or_default();
-        self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 }
 
 impl Guard for Validate {
     fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
         let request = exchange.request();
-        let path = request.path().as_bytes();
+        let path = request.path_octets();
         if path.len() > self.max_path {
             return Err(Refusal::PATH_TOO_LONG);
         }
@@ -71,7 +71,7 @@ impl Guard for Validate {
         if asked_for.is_some_and(|name| !is_same_host(name, request.authority())) {
             return Err(Refusal::OTHER_SERVER_NAME);
         }
-        if !self.permits_host(request.authority()) {
+        if !self.hosts.is_empty() && !self.permits_host(request.authority()) {
             return Err(Refusal::OTHER_HOST);
         }
         if !self.methods.is_empty() && !self.methods.contains(request.method()) {

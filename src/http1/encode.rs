@@ -1,7 +1,7 @@
 //! Answers as bytes (RFC 9112 §4–7). The server owns how a message is framed and whether its connection goes on: what
 //! a handler says about either is left out.
 
-use http::header::{DATE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 /// The interim answer that asks for the body (RFC 9110 §15.2.1).
@@ -12,6 +12,8 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub struct Outgoing<'a> {
     /// The status; its reason phrase is the registered one, or empty.
     pub status: StatusCode,
+    /// The media type, where `fields` does not have it.
+    pub content_type: Option<&'a HeaderValue>,
     /// The handler's fields, less those that the server owns.
     pub fields: &'a HeaderMap,
     /// How the body is delimited.
@@ -59,14 +61,17 @@ pub struct StandingFields {
     block: Vec<u8>,
     /// The names, and where in the block their lines end.
     lines: Vec<(HeaderName, usize)>,
+    has_content_type: bool,
 }
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl StandingFields {
     /// Renders the fields in their order. Those the server writes into every answer anyway are left out.
     pub fn new(fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         let mut standing = StandingFields::default();
         for (name, value) in fields {
-            if is_owned(&name) || name == DATE || name.as_str() == "x-request-id" {
+            if is_owned(&name) || name == DATE || name == REQUEST_ID {
                 continue;
             }
             let start = standing.block.len();
@@ -77,18 +82,21 @@ impl StandingFields {
                     initial.make_ascii_uppercase();
                 }
             }
+            standing.has_content_type |= name == CONTENT_TYPE;
             standing.lines.push((name, standing.block.len()));
         }
         standing
     }
 
-    fn write(&self, out: &mut Vec<u8>, fields: &HeaderMap) {
-        if !fields.keys().any(|name| self.lines.iter().any(|(standing, _)| standing == name)) {
+    fn write(&self, out: &mut Vec<u8>, answer: &Outgoing<'_>) {
+        let Outgoing { content_type, fields, .. } = *answer;
+        let has_type = content_type.is_some() && self.has_content_type;
+        if !has_type && !fields.keys().any(|name| self.lines.iter().any(|(standing, _)| standing == name)) {
             return out.extend_from_slice(&self.block);
         }
         let mut start = 0;
         for (name, end) in &self.lines {
-            if !fields.contains_key(name) {
+            if !(fields.contains_key(name) || has_type && name == CONTENT_TYPE) {
                 out.extend_from_slice(&self.block[start..*end]);
             }
             start = *end;
@@ -99,12 +107,16 @@ impl StandingFields {
 /// Appends the head of an answer, its empty line included. The version is always HTTP/1.1: ours, not the client's
 /// (RFC 9110 §6.2).
 pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
-    let Outgoing { status, fields, length, persistence, .. } = *answer;
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    let Outgoing { status, content_type, fields, length, persistence, .. } = *answer;
+    if status == StatusCode::OK {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    } else {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
 
     if !fields.contains_key(DATE) {
         push_field(out, b"Date", answer.date);
@@ -130,16 +142,19 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
         Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
         Persistence::Implied => {}
     }
+    if let Some(content_type) = content_type {
+        push_field(out, b"content-type", content_type.as_bytes());
+    }
     for (name, value) in fields {
         if !is_owned(name) || (name == http::header::UPGRADE && persistence == Persistence::Upgrade) {
             push_field(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    if !fields.contains_key("x-request-id") {
+    if !fields.contains_key(REQUEST_ID) {
         push_field(out, b"X-Request-Id", &hex(answer.request_id));
     }
     if let Some(standing) = answer.standing {
-        standing.write(out, fields);
+        standing.write(out, answer);
     }
     out.extend_from_slice(b"\r\n");
 }

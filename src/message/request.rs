@@ -130,7 +130,12 @@ impl Request {
     /// The path of the target, still percent-encoded; `*` for `OPTIONS *`.
     pub fn path(&self) -> &str {
         // The parser has let nothing but ASCII into a target.
-        std::str::from_utf8(self.head.path.of(self.input.message())).unwrap_or_default()
+        std::str::from_utf8(self.path_octets()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub(crate) fn path_octets(&self) -> &[u8] {
+        self.head.path.of(self.input.message())
     }
 
     /// The query of the target, after its `?`, still percent-encoded.

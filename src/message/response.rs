@@ -5,6 +5,7 @@ use crate::http1::StandingFields;
 use crate::sync::Arc;
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -22,7 +23,12 @@ use std::io::{self, Read, Write};
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,
+    /// The media type of a response that has no other field: then there need not be a map.
+    content_type: Option<HeaderValue>,
+    /// Empty where `content_type` is something.
     headers: HeaderMap,
+    /// A map with `content_type`, for those who look before anything else is put in.
+    shown: OnceCell<Box<HeaderMap>>,
     body: Body,
     pub(crate) standing: Option<Arc<StandingFields>>,
     pub(crate) upgrade: Option<UpgradeHandler>,
@@ -34,7 +40,9 @@ impl Response {
     pub fn new(status: StatusCode) -> Self {
         Response {
             status,
+            content_type: None,
             headers: HeaderMap::new(),
+            shown: OnceCell::new(),
             body: Body::empty(),
             standing: None,
             upgrade: None,
@@ -43,28 +51,39 @@ impl Response {
     }
 
     /// 200 with `body` of the media type `content_type`.
+    ///
+    /// # Panics
+    ///
+    /// If `content_type` cannot be the value of a field.
     pub fn with_type(content_type: &'static str, body: impl Into<Body>) -> Self {
+        Response::of(HeaderValue::from_static(content_type), body)
+    }
+
+    fn of(content_type: HeaderValue, body: impl Into<Body>) -> Self {
         let mut response = Response::new(StatusCode::OK);
-        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.content_type = Some(content_type);
         response.body = body.into();
         response
     }
 
     /// 200 with plain text.
     pub fn text(text: impl Into<Body>) -> Self {
-        Response::with_type("text/plain; charset=utf-8", text)
+        const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        Response::of(TEXT, text)
     }
 
     /// 200 with HTML.
     pub fn html(html: impl Into<Body>) -> Self {
-        Response::with_type("text/html; charset=utf-8", html)
+        const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+        Response::of(HTML, html)
     }
 
     /// 200 with a value as JSON; 500 if the value cannot be JSON.
     #[cfg(feature = "json")]
     pub fn json(value: &impl serde::Serialize) -> Self {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
         match serde_json::to_vec(value) {
-            Ok(bytes) => Response::with_type("application/json", bytes),
+            Ok(bytes) => Response::of(JSON, bytes),
             Err(_) => Response::problem(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -112,7 +131,7 @@ impl Response {
     {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => {
-                self.headers.insert(name, value);
+                self.headers_mut().insert(name, value);
             }
             _ => log::error!("a response's field was left out: its name or value is not valid in HTTP"),
         }
@@ -140,12 +159,22 @@ impl Response {
 
     /// The fields.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        let Some(content_type) = &self.content_type else { return &self.headers };
+        self.shown.get_or_init(|| Box::new(HeaderMap::from_iter([(CONTENT_TYPE, content_type.clone())])))
     }
 
     /// The fields, to be changed.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        if let Some(content_type) = self.content_type.take() {
+            self.headers.insert(CONTENT_TYPE, content_type);
+            self.shown.take();
+        }
         &mut self.headers
+    }
+
+    /// The media type and the other fields, as they are kept: without building a map.
+    pub(crate) fn fields(&self) -> (Option<&HeaderValue>, &HeaderMap) {
+        (self.content_type.as_ref(), &self.headers)
     }
 
     /// The body.

@@ -24,6 +24,8 @@ const WAYS: usize = 16;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Parts of the window: what is older than the oldest of them is forgotten all at once.
 const PARTS: usize = 6;
+/// Hits that a connection saves up, at most: so much less than they are counts may be, for each connection.
+const SAVED: u32 = 63;
 
 /// What is counted together: one client, one method, one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +78,15 @@ pub struct Hitters {
     past: u32,
 }
 
+/// Hits of one connection that have not been counted yet: no lock is taken for them.
+#[derive(Debug, Default)]
+pub struct Tally {
+    kind: Option<HitKind>,
+    part: u64,
+    quiet_until: Tick,
+    hits: u32,
+}
+
 /// One place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hitter {
@@ -100,6 +111,34 @@ impl Hitters {
 
     /// Counts a hit at `now`. If it is time for an alert, returns the count of the last minute.
     pub fn hit(&self, kind: HitKind, now: Tick) -> Option<u32> {
+        self.add(kind, 1, part_at(now), now, |hitter| hitter.judge(self.past, now))
+    }
+
+    /// The same for a connection, which saves up hits that cannot be cause for an alert: there was one a moment ago.
+    pub fn hit_from(&self, tally: &mut Tally, kind: HitKind, now: Tick) -> Option<u32> {
+        let part = part_at(now);
+        if tally.kind == Some(kind) && tally.part == part && now < tally.quiet_until && tally.hits < SAVED {
+            tally.hits += 1;
+            return None;
+        }
+        self.settle(tally, now);
+        self.add(kind, 1, part, now, |hitter| {
+            let alert = hitter.judge(self.past, now);
+            *tally = Tally { kind: Some(kind), part, quiet_until: hitter.quiet_until, hits: 0 };
+            alert
+        })
+    }
+
+    /// Counts what a connection has saved up: it goes on with something else, or ends.
+    pub fn settle(&self, tally: &mut Tally, now: Tick) {
+        let Tally { kind, part, hits, .. } = std::mem::take(tally);
+        if let Some(kind) = kind.filter(|_| hits > 0) {
+            self.add(kind, hits, part, now, |_| ());
+        }
+    }
+
+    /// Counts hits in a part of the window, if it has not left it, and then looks at the place.
+    fn add<R>(&self, kind: HitKind, hits: u32, of: u64, now: Tick, look: impl FnOnce(&mut Hitter) -> R) -> R {
         let part = part_at(now);
         let hash = (self.hasher.hash_one(kind) >> 32) as usize;
         let mut set = self.sets[hash % self.sets.len()].lock();
@@ -107,14 +146,11 @@ impl Hitters {
         let place = place.unwrap_or_else(|| least(&mut set, kind, part));
         let hitter = &mut set[place];
         hitter.move_on(part);
-        let hits = &mut hitter.hits[part as usize % PARTS];
-        *hits = hits.saturating_add(1);
-        let count = hitter.count();
-        if count <= self.past || now < hitter.quiet_until {
-            return None;
+        if hitter.part.saturating_sub(of) < PARTS as u64 {
+            let counted = &mut hitter.hits[of as usize % PARTS];
+            *counted = counted.saturating_add(hits);
         }
-        hitter.quiet_until = now.after(WINDOW);
-        Some(count)
+        look(hitter)
     }
 
     /// The clients that hit most in the last minute, `most` of them at most, and how often, whatever they asked for and got.
@@ -177,6 +213,16 @@ impl Hitter {
             self.hits[((self.part + ahead) % PARTS as u64) as usize] = 0;
         }
         self.part = self.part.max(part);
+    }
+
+    /// The count of the last minute, if it is time for an alert; then it is not for a while.
+    fn judge(&mut self, past: u32, now: Tick) -> Option<u32> {
+        let count = self.count();
+        if count <= past || now < self.quiet_until {
+            return None;
+        }
+        self.quiet_until = now.after(WINDOW);
+        Some(count)
     }
 
     fn count(&self) -> u32 {

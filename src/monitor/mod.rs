@@ -30,6 +30,6 @@ pub use alerts::{Alert, AlertSink, Alerts};
 pub use counters::{Counters, Monitor, Presence};
 pub use handshakes::Agreed;
 pub use heartbeat::{Heartbeat, Pulse};
-pub use hitters::{HitKind, Hitters};
+pub use hitters::{HitKind, Hitters, Tally};
 pub use incidents::Incident;
 pub use journal::{Journal, Outlet};

@@ -46,6 +46,7 @@ impl Connection {
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,
         };
+        let (content_type, fields) = response.fields();
         let began = self.wire.begin_answer();
         self.out.clear();
         self.out.reserve(HEAD);
@@ -53,7 +54,8 @@ impl Connection {
             &mut self.out,
             &encode::Outgoing {
                 status: response.status(),
-                fields: response.headers(),
+                content_type,
+                fields,
                 length,
                 persistence,
                 date: self.date.at(began, &self.wire.clock),

@@ -9,7 +9,7 @@ use crate::error::{CloseReason, Refusal};
 use crate::guard::Exchange;
 use crate::http1::{Decoder, Framing, Parser, Status};
 use crate::message::{ClientKey, Incoming, Response};
-use crate::monitor::Presence;
+use crate::monitor::{Presence, Tally};
 use crate::service::Plan;
 use crate::sync::Arc;
 use crate::threads::{Claim, Mark, Occupant, Permit, Phase, Tenant, Vacated};
@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub(super) message_len: usize,
     /// What of the request at hand has not been read.
     pub(super) unread: Unread,
+    /// Answers that have not been counted for the alerts.
+    pub(super) tally: Tally,
     /// What counts this connection, for as long as it lives.
     counted: (Mark<ClientKey>, Presence),
 }
@@ -74,6 +76,7 @@ impl Connection {
             served: 0,
             message_len: 0,
             unread: Unread::Nothing,
+            tally: Tally::default(),
             counted: (mark, shared.monitor.arrive()),
             shared: shared.clone(),
             policy,
@@ -246,7 +249,8 @@ impl Connection {
 
     /// Gives up the seat, and leaves to others what has to be waited for.
     pub(super) fn leave(self, end: &End) -> (CloseReason, Option<Vacated>) {
-        let Connection { shared, wire, counted, .. } = self;
+        let Connection { shared, wire, counted, mut tally, .. } = self;
+        shared.alerts.settle(&mut tally, shared.clock.now());
         let claim = wire.occupant.claim();
         let reason = if claim == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
         let Wire { mut stream, occupant, .. } = wire;

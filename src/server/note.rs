@@ -26,7 +26,8 @@ impl Connection {
         });
         // To be asked often is what a probe is for.
         if !self.exchange.plan.probe {
-            self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+            let kind = HitKind::new(request.client(), request.method(), status);
+            self.shared.alerts.note_from(&mut self.tally, kind, began);
         }
         if let Some(log) = &self.policy.access_log {
             let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });

@@ -251,12 +251,14 @@ fn last_words(shared: &Shared, peer: Option<SocketAddr>, secure: bool, refusal: 
     let mut response = Response::problem(refusal.status);
     shared.policy().seal(&exchange, &mut response);
     let mut words = Vec::new();
+    let (content_type, fields) = response.fields();
     let text = response.body().bytes().unwrap_or_default();
     encode::head(
         &mut words,
         &encode::Outgoing {
             status: response.status(),
-            fields: response.headers(),
+            content_type,
+            fields,
             length: encode::Length::Known(text.len() as u64),
             persistence: encode::Persistence::Close,
             date: &super::date::imf_fixdate(shared.clock.date()),

@@ -86,7 +86,8 @@ impl Router {
         if let Some(handler) = handler_of(&self.any_path, request.method()) {
             return Found::Handler(handler);
         }
-        let Some(route) = self.routes.iter().find(|route| route.path == request.path()) else {
+        let path = request.path_octets();
+        let Some(route) = self.routes.iter().find(|route| route.path.as_bytes() == path) else {
             return Found::Nothing;
         };
         let as_get = if request.method() == Method::HEAD { &Method::GET } else { request.method() };

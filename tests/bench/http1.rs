@@ -26,6 +26,7 @@ pub fn run(rounds: usize) {
         out.clear();
         let answer = Outgoing {
             status: StatusCode::OK,
+            content_type: None,
             fields: &fields,
             length: Length::Known(1166),
             persistence: Persistence::Implied,

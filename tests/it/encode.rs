@@ -23,6 +23,7 @@ fn map(fields: &[(&str, &str)]) -> HeaderMap {
 fn plain(fields: &HeaderMap) -> Outgoing<'_> {
     Outgoing {
         status: StatusCode::OK,
+        content_type: None,
         fields,
         length: Length::Known(5),
         persistence: Persistence::Implied,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::monitor::resources::{Pressure, Step, group_limit, limit, parse_status};
-use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters};
+use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters, Tally};
 use selvedge::{ClientKey, Method, StatusCode};
 use std::collections::HashMap;
 use std::fs;
@@ -100,6 +100,47 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    /// Connections that save up what they count accuse nobody of more than he did either, and once all have ended, all is
+    /// counted.
+    #[test]
+    fn what_is_saved_up_is_not_lost(
+        steps in prop::collection::vec((0..3_u32, 0..4_usize, 0..12_u64, 1..60_usize), 0..100),
+    ) {
+        let (exact, saving) = (Hitters::new(20), Hitters::new(20));
+        let mut tallies: [Tally; 4] = Default::default();
+        let mut seen: HashMap<u32, Vec<u64>> = HashMap::new();
+        let mut now = 0;
+        for (client, connection, pause, count) in steps {
+            now += pause;
+            for _ in 0..count {
+                exact.hit(kind(client), at(now));
+                let times = seen.entry(client).or_default();
+                times.push(now);
+                if let Some(count) = saving.hit_from(&mut tallies[connection], kind(client), at(now)) {
+                    let most = times.iter().filter(|then| now - **then < 60).count();
+                    prop_assert!(count > 20 && count as usize <= most, "{} and {}", count, most);
+                }
+            }
+        }
+        for tally in &mut tallies {
+            saving.settle(tally, at(now));
+        }
+        prop_assert_eq!(saving.busiest(9, at(now)), exact.busiest(9, at(now)));
+    }
+}
+
+/// One connection by itself: each alert comes with the hit it comes with if nothing is saved up.
+#[test]
+fn saving_up_delays_no_alert() {
+    let (exact, saving) = (Hitters::new(100), Hitters::new(100));
+    let mut tally = Tally::default();
+    for step in 0..20_000 {
+        let now = Tick::from_micros(step * 31_234);
+        assert_eq!(saving.hit_from(&mut tally, kind(1), now), exact.hit(kind(1), now), "{now:?}");
     }
 }
 

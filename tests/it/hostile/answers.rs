@@ -52,6 +52,7 @@ fn answer(choices: &mut Unstructured<'_>) -> Result<()> {
         &mut out,
         &Outgoing {
             status,
+            content_type: None,
             fields: &fields,
             length,
             persistence,
