@@ -119,7 +119,9 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
     }
 
     if !fields.contains_key(DATE) {
-        push_field(out, b"Date", answer.date);
+        let mut line = *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+        line[b"Date: ".len()..][..answer.date.len()].copy_from_slice(answer.date);
+        out.extend_from_slice(&line);
     }
     let has_no_body =
         status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -128,7 +130,7 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
             Length::None => out.extend_from_slice(b"Content-Length: 0\r\n"),
             Length::Known(length) => {
                 out.extend_from_slice(b"Content-Length: ");
-                push_number(out, length, 10);
+                push_number::<10>(out, length);
                 out.extend_from_slice(b"\r\n");
             }
             Length::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -151,7 +153,11 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
         }
     }
     if !fields.contains_key(REQUEST_ID) {
-        push_field(out, b"X-Request-Id", &hex(answer.request_id));
+        let mut line = *b"X-Request-Id: 0123456789abcdef\r\n";
+        for (place, digit) in line[b"X-Request-Id: ".len()..][..16].iter_mut().enumerate() {
+            *digit = DIGITS[(answer.request_id >> (60 - 4 * place) & 0xf) as usize];
+        }
+        out.extend_from_slice(&line);
     }
     if let Some(standing) = answer.standing {
         standing.write(out, answer);
@@ -162,7 +168,7 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
 /// Appends a chunk (RFC 9112 §7.1). No data is no chunk: an empty one would end the body.
 pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     if !data.is_empty() {
-        push_number(out, data.len() as u64, 16);
+        push_number::<16>(out, data.len() as u64);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(data);
         out.extend_from_slice(b"\r\n");
@@ -194,22 +200,18 @@ fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, mut number: u64, base: u64) {
+fn push_number<const BASE: u64>(out: &mut Vec<u8>, mut number: u64) {
     // u64::MAX has twenty decimal digits.
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
         start -= 1;
-        digits[start] = DIGITS[(number % base) as usize];
-        number /= base;
+        digits[start] = DIGITS[(number % BASE) as usize];
+        number /= BASE;
         if number == 0 {
             return out.extend_from_slice(&digits[start..]);
         }
     }
-}
-
-fn hex(number: u64) -> [u8; 16] {
-    std::array::from_fn(|place| DIGITS[(number >> (60 - 4 * place) & 0xf) as usize])
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -97,6 +97,15 @@ impl Head {
         self.fields.iter().map(|field| (field.name.of(buffer), field.value.of(buffer)))
     }
 
+    /// Takes the target apart, now that the rest of its line is known.
+    fn take_target(&mut self, version: Version, buffer: &[u8]) -> Result<(), Refusal> {
+        let Span { start, end } = self.target;
+        let target = target::parse(&self.method, buffer, start as usize, end as usize)?;
+        (self.path, self.query, self.authority) = (target.path, target.query, target.authority);
+        self.version = version;
+        Ok(())
+    }
+
     /// Gives every field called `name` another value.
     fn replace(&mut self, buffer: &[u8], name: &[u8], value: Span) {
         for field in &mut self.fields {
@@ -171,6 +180,9 @@ impl Parser {
     /// decides it. Once there is one, nothing but [`Parser::reset`] changes it.
     pub fn parse(&mut self, buffer: &[u8], head: &mut Head) -> Result<Status, Refusal> {
         if self.at == 0 {
+            if buffer.is_empty() {
+                return Ok(Status::Partial);
+            }
             head.clear();
         }
         if !matches!(self.state, State::Fields) && self.request_line(buffer, head)? == Status::Partial {
@@ -212,6 +224,10 @@ impl Parser {
                 (State::Start, b'\r') => State::Skip,
                 (State::Start, _) => {
                     self.state = State::Method;
+                    if seen.starts_with(b"GET ") {
+                        head.method = Method::GET;
+                        (self.at, self.part, self.state) = (b"GET ".len(), b"GET ".len(), State::Target);
+                    }
                     continue;
                 }
                 (State::Skip, b'\n') => {
@@ -225,15 +241,18 @@ impl Parser {
                 (State::Method, _) => return Err(misplaced(octet, Refusal::REQUEST_LINE, Refusal::METHOD)),
                 (State::Target, b' ') if !part.is_empty() => {
                     head.target = Span::new(self.part, self.at);
+                    if seen[self.at..].starts_with(b" HTTP/1.1\r\n") {
+                        head.take_target(Version::HTTP_11, buffer)?;
+                        self.at += b" HTTP/1.1\r".len();
+                        self.state = State::LineEnd;
+                        continue;
+                    }
                     State::Version
                 }
                 (State::Target, b' ') => return Err(Refusal::REQUEST_LINE),
                 (State::Target, _) => return Err(misplaced(octet, Refusal::REQUEST_LINE, Refusal::TARGET)),
                 (State::Version, b'\r') => {
-                    head.version = version(part)?;
-                    let Span { start, end } = head.target;
-                    let target = target::parse(&head.method, buffer, start as usize, end as usize)?;
-                    (head.path, head.query, head.authority) = (target.path, target.query, target.authority);
+                    head.take_target(version(part)?, buffer)?;
                     State::LineEnd
                 }
                 (State::Version, _) => {

@@ -53,9 +53,8 @@ pub(super) fn is_authority(octets: &[u8]) -> bool {
         let address = str::from_utf8(&literal[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
         return address.is_some() && is_port(&literal[end + 1..]);
     }
-    let end = octets.iter().position(|&octet| octet == b':').unwrap_or(octets.len());
-    let (host, port) = octets.split_at(end);
-    is_registered_name(host) && is_port(port)
+    let (host, port) = octets.split_at(registered_name(octets));
+    !host.is_empty() && is_port(port)
 }
 
 /// The path and the query. A backtick, which a query may have, is encoded in a path by whoever follows a rule at all; and
@@ -74,16 +73,16 @@ fn starts_with_ignore_case(octets: &[u8], prefix: &str) -> bool {
     octets.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-fn is_registered_name(host: &[u8]) -> bool {
-    let mut rest = host;
+/// How many octets at the start are a registered name (RFC 3986 §3.2.2).
+fn registered_name(octets: &[u8]) -> usize {
+    let mut rest = octets;
     loop {
         rest = &rest[run(rest, REG_NAME)..];
         match rest {
-            [] => return !host.is_empty(),
             [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest = after;
             }
-            _ => return false,
+            _ => return octets.len() - rest.len(),
         }
     }
 }

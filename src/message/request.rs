@@ -105,9 +105,9 @@ impl Request {
         self.headers.take();
     }
 
-    /// Forgets everything of the request but the bytes of the buffer.
+    /// Forgets everything of the request but the bytes of the buffer, and its head, which the parser clears when it begins
+    /// the next.
     pub(crate) fn clear(&mut self) {
-        self.head.clear();
         self.client = self.peer.into();
         self.client_address = self.peer.map(|peer| peer.ip());
         self.secure = self.tls.is_some();
