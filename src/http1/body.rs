@@ -132,6 +132,15 @@ impl Decoder {
         Ok(Step { consumed: at, data: at..at })
     }
 
+    /// How much data is still to come, if that was said before.
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Done => Some(0),
+            State::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// Whether the message has ended.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)

@@ -13,6 +13,8 @@ pub struct Buffer {
 
 /// Bytes a fresh buffer has room for: the heads of nearly all requests.
 const INITIAL: usize = 1024;
+/// Bytes an empty buffer keeps, at most, where messages are larger than that.
+const MOST_KEPT: usize = 4096;
 
 impl Buffer {
     /// An empty buffer, without memory until something arrives.
@@ -73,11 +75,18 @@ impl Buffer {
         self.end = (self.start + count).min(self.end);
     }
 
-    /// Gives back memory that an unusually large message took. Only an empty buffer shrinks.
-    pub fn shrink(&mut self) {
-        if self.is_empty() && self.bytes.len() > INITIAL {
-            self.bytes.truncate(INITIAL);
+    /// Makes ready to wait for a message like the last one, of so many bytes: a small one can then be read at once, and what
+    /// a large one took is given back. Only an empty buffer changes.
+    pub fn fit(&mut self, message: usize) {
+        let room = if message > MOST_KEPT { INITIAL } else { message.next_power_of_two().max(INITIAL) };
+        if !self.is_empty() {
+            return;
+        }
+        if self.bytes.len() > room {
+            self.bytes.truncate(room);
             self.bytes.shrink_to_fit();
+        } else if room > INITIAL {
+            self.bytes.resize(room, 0);
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Connection {
     pub(super) served: u64,
     /// Bytes at the beginning of the buffer that belong to the request at hand.
     pub(super) message_len: usize,
+    /// Bytes of the last request, with a body that was kept.
+    last_size: usize,
     /// What of the request at hand has not been read.
     pub(super) unread: Unread,
     /// Answers that have not been counted for the alerts.
@@ -75,6 +77,7 @@ impl Connection {
             date: DateCache::default(),
             served: 0,
             message_len: 0,
+            last_size: 0,
             unread: Unread::Nothing,
             tally: Tally::default(),
             counted: (mark, shared.monitor.arrive()),
@@ -126,7 +129,7 @@ impl Connection {
                 self.wire.enter(Phase::Head, config.header_timeout);
                 phase = Some(Phase::Head);
             } else if phase.is_none() {
-                request.input.shrink();
+                request.input.fit(self.last_size);
                 // The answer has just been given, and what was in the way is read.
                 self.wire.enter_at_once(Phase::Idle, config.keep_alive);
                 phase = Some(Phase::Idle);
@@ -231,6 +234,7 @@ impl Connection {
     /// Makes way for the next request, of which some may have arrived already.
     fn next_message(&mut self) {
         let request = &mut self.exchange.request;
+        self.last_size = request.head.len + request.body().len();
         request.clear();
         request.input.advance(self.message_len);
         request.id = self.shared.ids.next();

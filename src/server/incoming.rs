@@ -113,7 +113,8 @@ impl Connection {
                 }
                 self.wire.enter(Phase::Body, self.policy.config.body_timeout);
             }
-            let Some(room) = request.input.room(BLOCK, head_len + BLOCK) else {
+            let wanted = decoder.left().map_or(BLOCK, |left| left.min(BLOCK as u64) as usize);
+            let Some(room) = request.input.room(wanted, head_len + BLOCK) else {
                 return Err(Refusal::BODY_INCOMPLETE.into());
             };
             let count = self.wire.receive(room).map_err(Stop::Close)?;

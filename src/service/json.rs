@@ -35,19 +35,11 @@ pub fn check_json(text: &[u8], max_depth: usize) -> Result<(), JsonError> {
 /// How deep brackets are nested outside of strings. For a text that is no JSON the number means nothing, but is found all
 /// the same.
 fn depth(text: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut deepest, mut rest) = (0_usize, 0, text);
+    while let [byte, after @ ..] = rest {
+        rest = after;
         match byte {
-            b'"' => in_string = true,
+            b'"' => rest = after_string(rest),
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
@@ -55,6 +47,21 @@ fn depth(text: &[u8]) -> usize {
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+/// What follows the string whose first quotation mark was before `text`.
+fn after_string(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let Some(place) = memchr::memchr2(b'"', b'\\', rest) {
+        // What is escaped by a backslash ends nothing.
+        let past = if rest[place] == b'"' { 1 } else { 2 };
+        let after = rest.get(place + past..).unwrap_or_default();
+        if past == 1 {
+            return after;
+        }
+        rest = after;
+    }
+    &[]
 }
 
 impl fmt::Display for JsonError {
