@@ -36,7 +36,7 @@ pub(super) struct Connection {
     /// Bytes at the beginning of the buffer that belong to the request at hand.
     pub(super) message_len: usize,
     /// Bytes of the last request, with a body that was kept.
-    last_size: usize,
+    pub(super) last_size: usize,
     /// What of the request at hand has not been read.
     pub(super) unread: Unread,
     /// Answers that have not been counted for the alerts.
@@ -162,7 +162,7 @@ impl Connection {
         self.wire
             .occupant
             .note_request(head.method.as_str().as_bytes(), head.path.of(request.input.message()));
-        self.message_len = head.len;
+        (self.message_len, self.last_size) = (head.len, head.len);
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
         let (handler, request) = (&self.policy.handler, &self.exchange.request);
@@ -234,7 +234,6 @@ impl Connection {
     /// Makes way for the next request, of which some may have arrived already.
     fn next_message(&mut self) {
         let request = &mut self.exchange.request;
-        self.last_size = request.head.len + request.body().len();
         request.clear();
         request.input.advance(self.message_len);
         request.id = self.shared.ids.next();

@@ -44,6 +44,7 @@ impl Connection {
         let mut bytes = Vec::new();
         self.receive_body(&mut decoder, |data| store(&mut bytes, data, most, &mut share))?;
         let trailers = decoder.trailers();
+        self.last_size += bytes.len();
         self.exchange.request.incoming = Incoming::Buffered { bytes, trailers, _share: share };
         Ok(())
     }
