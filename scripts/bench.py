@@ -93,7 +93,7 @@ class Server:
 class Bench:
     def __init__(self, options, tmp):
         self.options, self.tmp = options, tmp
-        self.samples, self.errors = {}, []
+        self.samples, self.errors = {}, set()
 
     # --- the servers ---
 
@@ -133,17 +133,26 @@ class Bench:
             command[1:1] = ["-s", script]
         if close:
             command[1:1] = ["-H", "Connection: close"]
-        cpu, switches = server.cpu(), server.switches()
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        cpu, switches = server.cpu() - cpu, server.switches() - switches
-        for trouble in re.findall(r"(Socket errors.*|Non-2xx.*)", out):
-            self.errors.append(f"{server.name}, {connections} connections, {path}: {trouble.strip()}")
+        cpu = server.cpu()
+        client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # Where a thread ends with its connection, its switches can only be counted while it lives.
+        time.sleep(self.options.seconds / 5)
+        switches, began = server.switches(), time.perf_counter()
+        time.sleep(self.options.seconds / 2)
+        switches, span = server.switches() - switches, time.perf_counter() - began
+        out = client.communicate()[0]
+        cpu = server.cpu() - cpu
+        if client.returncode:
+            sys.exit(f"bench: {' '.join(command)} failed")
+        close = ", a connection each" if close else ""
+        for trouble in re.findall(r"(?:Socket errors|Non-2xx)[^\n]*", out):
+            self.errors.add(f"{server.name}, {connections} connections{close}: {re.sub(r'[0-9]{3,}', 'many', trouble)}")
         count, seconds = re.search(r"(\d+) requests in ([\d.]+)s", out).groups()
         read = re.search(r"requests in [\d.]+s, ([\d.]+)(\w+) read", out)
         bytes_read = (float(read[1]) or 1) * {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}[read[2]]
         count = max(int(count), 1)
         return {"rate": count / float(seconds), "bytes": bytes_read / float(seconds), "cpu": cpu / count,
-                "cpu_per_byte": cpu / bytes_read, "switches": switches / count}
+                "cpu_per_byte": cpu / bytes_read, "switches": switches / span / (count / float(seconds))}
 
     def handshakes(self, server, resume):
         command = [BUILT / "examples" / "siege", "handshakes", "--target", server.tls, "--clients", "16",
@@ -322,8 +331,9 @@ def main():
         print(f"{os.cpu_count()} cores, nginx {version}, medians of {options.rounds} rounds of {options.seconds} s; "
               "requests a second where nothing else is said; the number of connections stands behind the work.\n")
         bench.table()
-        for error in bench.errors:
-            print(f"\n- {error}")
+        print()
+        for error in sorted(bench.errors):
+            print(f"- {error}")
 
 
 main()

@@ -32,7 +32,7 @@ scenarios (all of them when none is named):
   --pid PID            the process of --target, for its memory and threads (children are added)
   --page PATH          what slow-read asks for [4 MiB of a server made for it; / with --target]
   --seconds N          measured time of each scenario, 1 to 120 [15]
-  --clients N          attackers, 1 to 4000 [2000]
+  --clients N          attackers, 1 to 8000 [2000]
   --rate N             legitimate requests a second, 50 to 20000 [500]
   --tls                hold: speak TLS
   --resume             handshakes: resume sessions
@@ -143,7 +143,7 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, String> 
             "--pid" => options.pid = Some(number(&arg, &value()?, 1, u32::MAX)?),
             "--page" => options.page = Some(value()?),
             "--seconds" => options.time = Duration::from_secs(number(&arg, &value()?, 1, 120)?),
-            "--clients" => options.clients = number(&arg, &value()?, 1, 4000)?,
+            "--clients" => options.clients = number(&arg, &value()?, 1, 8000)?,
             "--rate" => options.rate = number(&arg, &value()?, 50, 20_000)?,
             "--burst" => options.burst = true,
             "--min-ok" => options.limits.ok_percent = number(&arg, &value()?, 0.0, 100.0)?,
