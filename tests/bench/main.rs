@@ -6,6 +6,7 @@
 mod guards;
 mod http1;
 mod request;
+mod threads;
 mod timing;
 
 fn main() {
@@ -13,6 +14,7 @@ fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--bench") { timing::ROUNDS } else { 1 };
     println!("| what | ns |\n|---|--:|");
     http1::run(rounds);
+    threads::run(rounds);
     guards::run(rounds);
     request::run(rounds);
 }

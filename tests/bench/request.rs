@@ -2,7 +2,8 @@
 
 use crate::http1::{BARE, BROWSER};
 use crate::timing::report_batch;
-use selvedge::{RateLimit, Request, Response, SecurityHeaders, Server, Stream, Throttle};
+use selvedge::server::Builder;
+use selvedge::{Method, RateLimit, Request, Response, SecurityHeaders, Server, Stream, Throttle, Validate};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -10,7 +11,11 @@ const REQUESTS: usize = 20_000;
 const BODY: &str = "<!doctype html><title>selvedge</title><p>A page of a usual kind.</p>";
 
 pub fn run(rounds: usize) {
-    let plain = Server::builder().security_headers(SecurityHeaders::none());
+    for (name, builder) in one_by_one() {
+        let server = builder.serve(|_: &mut Request| Response::html(BODY)).expect("no address, no error");
+        measure(&format!("a browser's request, {name}"), BROWSER, &server, rounds);
+    }
+    let plain = bare();
     // A window so short that nobody is refused, and as many times remembered as in the usual one.
     let guarded = Server::builder()
         .guard(RateLimit::new(30, Duration::from_micros(1)))
@@ -21,16 +26,46 @@ pub fn run(rounds: usize) {
     for (name, builder) in builders.drain(..) {
         let server = builder.serve(|_: &mut Request| Response::html(BODY)).expect("no address, no error");
         for (kind, message) in [("a bare request", BARE), ("a browser's request", BROWSER)] {
-            report_batch(&format!("{kind}, {name}"), rounds, REQUESTS, || {
-                server.serve_connection(Stream::other(Memory { message, left: REQUESTS }), None);
-            });
+            measure(&format!("{kind}, {name}"), message, &server, rounds);
         }
     }
 }
 
+fn measure(name: &str, message: &'static [u8], server: &Server, rounds: usize) {
+    report_batch(name, rounds, REQUESTS, || {
+        server.serve_connection(Stream::other(Memory { message, left: REQUESTS }), None);
+    });
+}
+
+/// As little as there can be: paths are judged and clients named all the same.
+fn bare() -> Builder {
+    Server::builder().security_headers(SecurityHeaders::none())
+}
+
+/// Each guard by itself.
+fn one_by_one() -> Vec<(&'static str, Builder)> {
+    let minute = Duration::from_secs(60);
+    let mut builders = vec![
+        ("no guard that could be left out", bare()),
+        ("security headers", Server::builder()),
+        ("rate limit", bare().guard(RateLimit::new(30, Duration::from_micros(1)))),
+        ("throttle", bare().guard(Throttle::new(10, minute))),
+        ("a list of hosts", bare().guard(Validate::new(255).allow_hosts(["example.org", "www.example.org"]))),
+        ("a list of methods", bare().guard(Validate::new(255).allow_methods([Method::GET, Method::POST]))),
+    ];
+    #[cfg(feature = "auth")]
+    {
+        use selvedge::{Csrf, Sessions, clock::Clock};
+        let sessions = || Sessions::new(Clock::system());
+        builders.push(("sessions", bare().guard(sessions())));
+        builders.push(("CSRF", bare().guard(Csrf::new(sessions()))));
+    }
+    builders
+}
+
 /// The same with what the program has besides: sessions and the guard against forged requests.
 #[cfg(feature = "auth")]
-fn with_sessions() -> selvedge::server::Builder {
+fn with_sessions() -> Builder {
     use selvedge::{Csrf, Sessions, clock::Clock};
     let sessions = Sessions::new(Clock::system());
     Server::builder()
