@@ -88,7 +88,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// For a whole body to arrive. Default 120 s.
     pub body_timeout: Duration,
-    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408. Default 500.
+    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408. What is ahead of it by more than
+    /// [`MAX_PAUSE`](crate::threads::MAX_PAUSE), 10 s, does not count. Default 500.
     pub min_rate: Option<u64>,
     /// How long a body may be slower than `min_rate` at its start. Default 5 s.
     pub rate_grace: Duration,

@@ -220,6 +220,7 @@ impl Connection {
     fn refuse(&mut self, refusal: Refusal) -> Response {
         let request = &mut self.exchange.request;
         request.incoming = Incoming::None;
+        self.wire.occupant.hold(0, 0);
         log::debug!("request {}: {} ({})", request.id(), refusal.reason, refusal.status.as_u16());
         self.exchange.refusal = Some(refusal);
         Response::problem(refusal.status)

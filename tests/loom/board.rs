@@ -173,16 +173,16 @@ fn stuck_handlers_are_counted_in_and_out() {
 fn a_body_in_time_is_not_too_slow() {
     explore(Preemptions::Any, [0], || {
         let (board, occupant, _) = tenanted(Phase::Body, Tick::NEVER);
-        occupant.progress(600, at_millis(900));
+        occupant.receive(600, Some(500), at_millis(900));
         let watchdog = {
             let board = board.clone();
             let rate = MinimumRate { bytes_per_second: 500, grace: millis(200) };
             thread::spawn(move || enforce(&board, at_millis(1000), Some(rate)).claimed)
         };
-        occupant.progress(100, at_millis(1000));
+        occupant.receive(100, Some(500), at_millis(1000));
         occupant.enter(Phase::Waiting, Tick::NEVER, at_millis(1000));
         occupant.enter(Phase::Body, Tick::NEVER, at_millis(1000));
-        occupant.progress(1, at_millis(1000));
+        occupant.receive(1, Some(500), at_millis(1000));
         let claimed = watchdog.join().expect("a panic ends the model");
         drop(occupant);
         assert_at_rest(&board);
