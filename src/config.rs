@@ -56,7 +56,7 @@ pub struct Config {
     /// if that is less.
     pub max_buffered: usize,
     /// Bytes of memory of the whole process, or 80 % of what its control group has, if that is less; past it idle
-    /// connections are closed and then new ones refused. Default 1 GiB.
+    /// connections are closed, then those that stall, and then new ones refused. Default 1 GiB.
     pub max_memory: Option<u64>,
     /// Requests a client may make. `None` is off, and the default of the library; the built-in application has 30/60s.
     pub rate_limit: Option<Rate>,

@@ -47,6 +47,12 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
     evicted
 }
 
+/// Takes back the seats of all suspects, and of nobody else; says how many were claimed.
+pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
+    let suspects: Vec<_> = board.views().filter(|view| suspicion(view, now, min_rate).is_some()).collect();
+    claim_first(board, suspects.iter(), suspects.len())
+}
+
 /// How many seats [`evict`] could take back at `now`.
 pub fn evictable(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
     let views = board.views().filter(|view| view.claim.is_none());

@@ -32,7 +32,7 @@ mod tally;
 pub use board::{Board, Cut, Lifeline, Occupant, Tenant, Vacated, View};
 pub use budget::{Budget, Share};
 pub use deadlines::{Enforced, MAX_PAUSE, MinimumRate, Pace, enforce};
-pub use eviction::{evict, evictable};
+pub use eviction::{evict, evict_suspects, evictable};
 pub use label::LABEL_BYTES;
 pub use latch::{Hold, Latch};
 pub use lobby::{Arrival, Lobby, LobbySettings, Seat};
