@@ -39,7 +39,8 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a connection waits in the lobby before it is refused with 503. Default 500 ms.
     pub seat_wait: Duration,
-    /// Requests one connection may make in a row while others wait for a seat. Default 100.
+    /// Requests after which a connection has had its share: while others wait for a seat, one that has made so many since it
+    /// began is closed after the answer at hand. Default 100.
     pub fair_share: u64,
     /// The size of a worker's stack, in bytes of address space; only touched pages cost memory. Default 256 KiB.
     pub stack_size: usize,
