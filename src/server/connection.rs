@@ -271,6 +271,7 @@ fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
         None => Stop::Close(CloseReason::Client),
         Some(Claim::Shutdown) if started => Stop::Refuse(Refusal::DRAINING),
         Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
+        Some(Claim::Evicted) if started => Stop::Refuse(Refusal::HEAD_EVICTED),
         Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
         Some(Claim::Evicted) => Stop::Close(CloseReason::Evicted),
         Some(_) => Stop::Close(CloseReason::IdleTimeout),

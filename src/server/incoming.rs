@@ -280,8 +280,12 @@ impl Loan {
         let now = self.clock.now();
         self.waited = now.since(since);
         self.pace = self.pace.after(count, self.waited, self.policy.config.min_rate);
-        if self.occupant.claim().is_some_and(|claim| count == 0 || !claim.spares_a_body()) {
-            return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
+        match self.occupant.claim() {
+            Some(Claim::Evicted) => return Err(self.refuse(Refusal::BODY_EVICTED, io::ErrorKind::TimedOut)),
+            Some(claim) if count == 0 || !claim.spares_a_body() => {
+                return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
+            }
+            _ => {}
         }
         if count == 0 {
             return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
@@ -312,7 +316,8 @@ impl Source for Loan {
 
 fn body_cut_short(claim: Claim) -> Stop {
     match claim {
-        Claim::Overdue | Claim::TooSlow | Claim::Evicted => Stop::Refuse(Refusal::BODY_TIMEOUT),
+        Claim::Overdue | Claim::TooSlow => Stop::Refuse(Refusal::BODY_TIMEOUT),
+        Claim::Evicted => Stop::Refuse(Refusal::BODY_EVICTED),
         Claim::Shutdown => Stop::Refuse(Refusal::DRAINING),
         Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
     }

@@ -130,14 +130,9 @@ impl History {
                     *count = count.saturating_sub(incident.count);
                 }
             }
-            // Who loses a seat in the middle of a message is told so by a refusal.
-            let mut evicted = totals.closed("evicted").saturating_sub(before.closed("evicted"));
-            for refusal in [Refusal::HEAD_TIMEOUT, Refusal::BODY_TIMEOUT] {
-                if let Some((_, count)) = events.iter_mut().find(|(what, _)| *what == refusal.reason) {
-                    let both = evicted.min(*count);
-                    (*count, evicted) = (*count - both, evicted - both);
-                }
-            }
+            // Who loses a seat in the middle of a message is told so by a refusal: that it was taken back is told already.
+            let twice = [Refusal::HEAD_EVICTED, Refusal::BODY_EVICTED].map(|refusal| refusal.reason);
+            events.retain(|(what, _)| !twice.contains(what));
             events.push(("handler found stuck", stuck.saturating_sub(self.stuck)));
             let named = incidents.iter().map(|it| (it.what, it.client, it.count));
             let events = events.into_iter().map(|(what, count)| (what, None, count));
