@@ -1,15 +1,17 @@
 //! Which requests are handled, and when: memory for bodies, permits for handlers, time for both ends.
 
 use crate::admission::{assert_overload, busy, gated};
-use crate::support::{Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use crate::support::{
+    Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve, stream_from,
+};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::net::{AddressFamily, SocketType, connect, socket};
 use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::{Health, Ready};
 use selvedge::{Body, Config, Request, Response, Router, SecurityHeaders, Server, StatusCode, Streaming};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -68,11 +70,7 @@ fn begin_body(server: &Server, last: u8, bytes: usize) -> Client {
 }
 
 fn client_from(server: &Server, last: u8) -> Client {
-    let address = server.local_addr().expect("it listens");
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    bind(&socket, &SocketAddr::from(([127, 0, 0, last], 0))).expect("an address of this machine");
-    connect(&socket, &address).expect("it listens");
-    Client::tcp(TcpStream::from(socket))
+    Client::tcp(stream_from(server, last))
 }
 
 /// What holds memory and does not move gives way to what does, and where all move, the client that holds most to one that
