@@ -56,7 +56,8 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a connection waits in the lobby before it is refused with 503. Default 500 ms.
     pub seat_wait: Duration,
-    /// Requests one connection may make in a row while others wait for a seat. Default 100.
+    /// Requests after which a connection has had its share: while others wait for a seat, one that has made so many since it
+    /// began is closed after the answer at hand. Default 100.
     pub fair_share: u64,
     /// The size of a worker's stack, in bytes of address space; only touched pages cost memory. Default 256 KiB.
     pub stack_size: usize,
@@ -73,7 +74,7 @@ pub struct Config {
     /// if that is less.
     pub max_buffered: usize,
     /// Bytes of memory of the whole process, or 80 % of what its control group has, if that is less; past it idle
-    /// connections are closed and then new ones refused. Default 1 GiB.
+    /// connections are closed, then those that stall, and then new ones refused. Default 1 GiB.
     pub max_memory: Option<u64>,
     /// Requests a client may make. `None` is off, and the default of the library; the built-in application has 30/60s.
     pub rate_limit: Option<Rate>,
@@ -105,8 +106,9 @@ pub struct Config {
     pub header_timeout: Duration,
     /// For a whole body to arrive. Default 120 s.
     pub body_timeout: Duration,
-    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408; and the pace at which the bytes
-    /// of an answer add to `write_timeout`. Default 500.
+    /// Bytes a second below which, on average and after `rate_grace`, a body ends with 408; what is ahead of it by more than
+    /// [`MAX_PAUSE`](crate::threads::MAX_PAUSE), 10 s, does not count. And the pace at which the bytes of an answer add to
+    /// `write_timeout`. Default 500.
     pub min_rate: Option<u64>,
     /// How long a body may be slower than `min_rate` at its start. Default 5 s.
     pub rate_grace: Duration,

@@ -226,8 +226,12 @@ refusals! {
     // Time and room.
     /// A head that did not arrive in time.
     HEAD_TIMEOUT = REQUEST_TIMEOUT, "head not complete in time";
+    /// A head that was still arriving when its seat was needed for somebody else.
+    HEAD_EVICTED = REQUEST_TIMEOUT, "seat taken back during a head";
     /// A body that did not arrive in time, or slower than the minimum rate.
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body not complete in time";
+    /// A body that was still arriving when its seat, or its memory, was needed for somebody else.
+    BODY_EVICTED = REQUEST_TIMEOUT, "seat taken back during a body";
     /// A body that ended before its length was reached.
     BODY_INCOMPLETE = BAD_REQUEST, "body incomplete";
 }

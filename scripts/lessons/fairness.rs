@@ -116,7 +116,7 @@ fn our_server() -> Server {
     // show: ours
     let config = Config {
         max_connections: THREADS,
-        fair_share: 20, // answers in a row, while others wait
+        fair_share: 20, // answers, then it gives way to who waits
         ..Config::default()
     };
     // end

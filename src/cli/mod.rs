@@ -177,7 +177,8 @@ fn serve_logged(
     supervisor.stopping(&what, patience);
     info!("{what}");
     let report = serving.server.shutdown(patience);
-    info!("{report}");
+    // Its lines are several, and a record is one.
+    report.to_string().lines().for_each(|line| info!("{}", line.trim_start()));
     if let Some(command) = alert_command {
         command.end();
     }

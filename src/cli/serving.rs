@@ -102,7 +102,7 @@ impl Serving {
         for user in login.ended_since(&before) {
             let sessions = self.kept.sessions.log_out_everywhere(user);
             if sessions > 0 {
-                info!("{user:?} is gone or has another password: {sessions} sessions end");
+                info!("'{user}' is gone or has another password: {sessions} of its sessions ended");
             }
         }
     }

@@ -81,7 +81,7 @@ settings! {
             "Of these, connections of one client";
         "max-waiting", max_waiting: count(1, 65_536), "Connections that wait for a seat; past it 503";
         "seat-wait", seat_wait: time(1, MINUTE), "How long they wait for it before 503";
-        "fair-share", fair_share: count(1, 1_000_000), "Requests in a row while others wait for a seat";
+        "fair-share", fair_share: count(1, 1_000_000), "Requests past which a connection gives way";
         "stack-size", stack_size: bytes(64 * KIB, 64 * MIB), "Stack of a worker thread";
         "max-stand-ins", max_stand_ins: count(0, 4096), "Extra threads in place of stuck handlers";
     }

@@ -11,6 +11,7 @@ use crate::error::Refusal;
 use crate::message::{ClientKey, Response};
 use crate::threads::{Entry, Table};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use std::time::Duration;
 
 /// Clients remembered at once. Those being refused do not make room; if all at hand are, a newcomer is not counted.
@@ -27,8 +28,9 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The first while is a second, each further one twice as long, and none longer than 15 minutes. The answer is 429 with
 /// Retry-After. 65,536 clients are remembered at once.
 ///
-/// What is refused in that while does not count, so that nobody locks himself out for ever by asking; and for each
-/// window in which nothing counted, the next while is one step shorter.
+/// What is refused in that while does not count, whoever refuses it, so that nobody locks himself out for ever by asking; and
+/// for each window in which nothing counted, the next while is one step shorter. `Retry-After` of an answer of 429 tells of the
+/// while if it is longer than what else the client has to wait for.
 ///
 /// ```
 /// use selvedge::clock::Clock;
@@ -73,18 +75,25 @@ impl Throttle {
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
-    /// Notes that `client` was refused at `now`.
-    pub fn strike(&self, client: ClientKey, now: Tick) {
+    /// Notes that `client` was refused at `now`: for nothing if it is in such a while. Says how long it is still to be refused.
+    pub fn strike(&self, client: ClientKey, now: Tick) -> Duration {
         let Rate { count, span } = self.rate;
         let fresh =
             || Record { strikes: 0, since: now, level: 0, refused_until: Tick::default(), window: span };
         // Without room for another one, all at hand are being refused: this one waits for its turn.
-        let _ = self.clients.upsert(client, now, fresh, |record| record.strike(now, count));
+        let wait = self.clients.upsert(client, now, fresh, |record| {
+            record.strike(now, count);
+            record.refused_until.since(now)
+        });
+        wait.unwrap_or_default()
     }
 }
 
 impl Record {
     fn strike(&mut self, now: Tick, allowed: u32) {
+        if self.refused_until > now {
+            return;
+        }
         let quiet = now.since(self.since.max(self.refused_until));
         if quiet >= self.window {
             let windows = quiet.as_micros() / self.window.as_micros().max(1);
@@ -102,6 +111,17 @@ impl Record {
     /// When all of it will be forgotten: the level falls by one each window.
     fn forgotten(&self) -> Tick {
         self.since.max(self.refused_until).after(self.window.saturating_mul(self.level + 1))
+    }
+}
+
+/// Has the client told to wait for `span`, if it is not told to wait for longer.
+fn lengthen(response: &mut Response, span: Duration) {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let fields = response.headers_mut();
+    // Another guard may have put a date there.
+    let told = fields.get(RETRY_AFTER).map_or(Some(0), |told| told.to_str().ok()?.parse().ok());
+    if told.is_some_and(|told: u64| told < seconds) {
+        fields.insert(RETRY_AFTER, seconds.into());
     }
 }
 
@@ -143,7 +163,10 @@ impl Guard for Throttle {
         let counts = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
         let by_us = exchange.refusal().is_some_and(|refusal| refusal.reason == Refusal::THROTTLED.reason);
         if counts.contains(&response.status()) && !by_us {
-            self.strike(exchange.client(), exchange.now());
+            let wait = self.strike(exchange.client(), exchange.now());
+            if response.status() == StatusCode::TOO_MANY_REQUESTS {
+                lengthen(response, wait);
+            }
         }
     }
 }

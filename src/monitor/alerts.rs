@@ -88,11 +88,16 @@ const KINDS: [&str; 3] = ["frequent_requests", "memory", "certificate"];
 impl Alerts {
     /// Starts the thread that tells the log and `sinks`. It ends after the last alert when this is dropped.
     pub fn start(sinks: Vec<Box<dyn AlertSink>>, clock: Clock) -> io::Result<Self> {
+        Alerts::start_as("alerts".into(), sinks, clock)
+    }
+
+    /// The same, with another name for the thread.
+    pub(crate) fn start_as(name: String, sinks: Vec<Box<dyn AlertSink>>, clock: Clock) -> io::Result<Self> {
         let (queue, alerts) = bounded(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let count = dropped.clone();
         let tell = move || tell_all(&alerts, &sinks, &count);
-        Builder::new().name("alerts".into()).stack_size(STACK).spawn(tell)?;
+        Builder::new().name(name).stack_size(STACK).spawn(tell)?;
         Ok(Alerts {
             hitters: Hitters::new(PAST),
             queue,

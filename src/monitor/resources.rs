@@ -4,7 +4,7 @@
 //! container it runs in permits; nothing else happens until the kernel kills it. Here a thread of the server's reads
 //! three files four times a second, and nothing is asked on the way of a request. The limit is the smaller of the
 //! configured one and 80 % of the control group's. Past it the server gives up one thing after the other: what its tables
-//! hold for nobody, idle connections, and at last new ones, until memory is back well below the limit.
+//! hold for nobody, idle connections, connections that stall, and at last new ones, until memory is back well below the limit.
 
 use crate::clock::Tick;
 use std::fs;
@@ -111,6 +111,8 @@ pub enum Step {
     Sweep,
     /// Connections between requests.
     CloseIdle,
+    /// Connections whose clients keep others waiting: bodies of which nothing comes, answers that nobody reads.
+    CloseStalled,
     /// New connections.
     Refuse,
 }
@@ -153,7 +155,8 @@ impl Pressure {
         let next = match self.step {
             Step::Well => Step::Sweep,
             Step::Sweep => Step::CloseIdle,
-            Step::CloseIdle | Step::Refuse => Step::Refuse,
+            Step::CloseIdle => Step::CloseStalled,
+            Step::CloseStalled | Step::Refuse => Step::Refuse,
         };
         if memory > self.limit && (self.step == Step::Well || now.since(self.since) >= STEP) {
             self.go(next, now);

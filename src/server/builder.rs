@@ -189,9 +189,11 @@ impl Builder {
             lobby: Arc::new(Lobby::new(lobby)),
             in_flight: Arc::new(Semaphore::new(config.max_in_flight, config.max_queued)),
             budget: Budget::new(body_budget(&config)),
+            reclaiming: Arc::new(Semaphore::new(1, config.max_connections)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
             monitor,
-            alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
+            alerts: Alerts::start_as(format!("{crew}alerts"), alert_sinks, clock.clone())
+                .map_err(Error::Threads)?,
             farewells,
             policy: Mutex::new(Arc::new(policy)),
             renewals: AtomicU64::new(0),

@@ -226,6 +226,7 @@ impl Connection {
     fn refuse(&mut self, refusal: Refusal) -> Response {
         let request = &mut self.exchange.request;
         request.incoming = Incoming::None;
+        self.wire.occupant.hold(0, 0);
         log::debug!("request {}: {} ({})", request.id(), refusal.reason, refusal.status.as_u16());
         self.exchange.refusal = Some(refusal);
         Response::problem(refusal.status)
@@ -277,6 +278,7 @@ fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
         None => Stop::Close(CloseReason::Client),
         Some(Claim::Shutdown) if started => Stop::Refuse(Refusal::DRAINING),
         Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
+        Some(Claim::Evicted) if started => Stop::Refuse(Refusal::HEAD_EVICTED),
         Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
         Some(Claim::Evicted) => Stop::Close(CloseReason::Evicted),
         Some(_) => Stop::Close(CloseReason::IdleTimeout),

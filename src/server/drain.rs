@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long those whose connection was cut have to notice it.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// What became of the connections that were open when a shutdown began.
+/// What became of the connections that were open when a shutdown began. Shown as a line, and one more for each that was cut.
 #[derive(Clone, Debug, Default)]
 #[must_use = "it says whose connections were cut"]
 pub struct DrainReport {

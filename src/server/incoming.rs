@@ -1,6 +1,7 @@
 //! The bodies of requests, on their way in.
 
 use super::connection::{Connection, End, Stop};
+use super::memory::Held;
 use super::policy::Policy;
 use super::shared::Shared;
 use super::wire::retry;
@@ -11,7 +12,7 @@ use crate::message::{Incoming, Source};
 use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
-use crate::threads::{Claim, Occupant, Permit, Phase, Share};
+use crate::threads::{Claim, Occupant, Pace, Permit, Phase};
 use http::HeaderMap;
 use std::any::Any;
 use std::io::{self, ErrorKind, Read, Write};
@@ -40,10 +41,10 @@ impl Connection {
             Framing::Length(length) => length.min(max_body),
             Framing::Chunked | Framing::None => max_body,
         };
-        let mut share = self.shared.budget.share();
-        let mut bytes = Vec::new();
-        self.receive_body(&mut decoder, |data| store(&mut bytes, data, most, &mut share))?;
+        let mut held = Held::new(&self.shared, self.exchange.client(), most);
+        self.receive_body(&mut decoder, |shared, occupant, data| held.store(data, shared, occupant))?;
         let trailers = decoder.trailers();
+        let Held { bytes, share, .. } = held;
         self.last_size += bytes.len();
         self.exchange.request.incoming = Incoming::Buffered { bytes, trailers, _share: share };
         Ok(())
@@ -56,8 +57,9 @@ impl Connection {
         }
         let framing = self.exchange.request.head.framing;
         let decoder = Decoder::new(framing, MAX_DISCARDED, &self.policy.limits());
-        let discarded =
-            decoder.map_err(Stop::from).and_then(|mut decoder| self.receive_body(&mut decoder, |_| Ok(())));
+        let discarded = decoder
+            .map_err(Stop::from)
+            .and_then(|mut decoder| self.receive_body(&mut decoder, |_, _, _| Ok(())));
         discarded.map_err(|stop| match stop {
             Stop::Refuse(refusal) => End { reason: CloseReason::Refused(refusal.reason), linger: true },
             Stop::Close(reason) => reason.into(),
@@ -81,7 +83,7 @@ impl Connection {
     fn receive_body(
         &mut self,
         decoder: &mut Decoder,
-        mut take: impl FnMut(&[u8]) -> Result<(), Refusal>,
+        mut take: impl FnMut(&Shared, &Occupant, &[u8]) -> Result<(), Refusal>,
     ) -> Result<(), Stop> {
         let request = &mut self.exchange.request;
         let head_len = request.head.len;
@@ -91,7 +93,8 @@ impl Connection {
             while !decoder.is_done() {
                 let input = request.input.message().get(at..).unwrap_or_default();
                 let step = decoder.decode(input)?;
-                take(input.get(step.data.clone()).unwrap_or_default())?;
+                let data = input.get(step.data.clone()).unwrap_or_default();
+                take(&self.shared, &self.wire.occupant, data)?;
                 at += step.consumed;
                 if step.consumed == 0 {
                     break;
@@ -143,7 +146,7 @@ impl Connection {
             decoder,
             deadline,
             waited: Duration::ZERO,
-            received: 0,
+            pace: Pace::default(),
             permit,
             shared: self.shared.clone(),
             policy: self.policy.clone(),
@@ -162,7 +165,14 @@ impl Connection {
     pub(super) fn take_body_back(&mut self) -> Result<(), Stop> {
         let request = &mut self.exchange.request;
         // The memory is given back before the answer is written: a slow reader has no part in the budget.
-        let Incoming::Streamed(source) = std::mem::take(&mut request.incoming) else { return Ok(()) };
+        let source = match std::mem::take(&mut request.incoming) {
+            Incoming::None => return Ok(()),
+            Incoming::Buffered { .. } => {
+                self.wire.occupant.hold(0, 0);
+                return Ok(());
+            }
+            Incoming::Streamed(source) => source,
+        };
         let Ok(loan) = source.into_any().downcast::<Loan>() else {
             return Err(Stop::Close(CloseReason::Broken));
         };
@@ -187,9 +197,9 @@ struct Loan {
     input: Buffer,
     decoder: Decoder,
     deadline: Tick,
-    /// How long the client has been waited for, and the bytes that came: what the minimum rate is about.
+    /// How long the client has been waited for, and what came: what the minimum rate is about.
     waited: Duration,
-    received: u64,
+    pace: Pace,
     /// Given back while the client is waited for.
     permit: Option<Permit>,
     shared: Arc<Shared>,
@@ -260,7 +270,7 @@ impl Loan {
             self.stream.write_all(CONTINUE)?;
             self.stream.flush()?;
         }
-        self.occupant.resume(Phase::Body, self.deadline, since, self.received, began);
+        self.occupant.resume(Phase::Body, self.deadline, since, self.pace, began);
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
         let count = match retry(|| self.stream.read(room)) {
             // Over TLS, an end nobody may have wished. The body is incomplete either way.
@@ -271,9 +281,13 @@ impl Loan {
         self.meter.note_received(count);
         let now = self.clock.now();
         self.waited = now.since(since);
-        self.received += count as u64;
-        if self.occupant.claim().is_some_and(|claim| count == 0 || !claim.spares_a_body()) {
-            return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
+        self.pace = self.pace.after(count, self.waited, self.policy.config.min_rate);
+        match self.occupant.claim() {
+            Some(Claim::Evicted) => return Err(self.refuse(Refusal::BODY_EVICTED, io::ErrorKind::TimedOut)),
+            Some(claim) if count == 0 || !claim.spares_a_body() => {
+                return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
+            }
+            _ => {}
         }
         if count == 0 {
             return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
@@ -302,25 +316,10 @@ impl Source for Loan {
     }
 }
 
-/// Keeps a piece of a body, if the budget has room for it. Memory grows with what has arrived, never with what was
-/// announced.
-fn store(bytes: &mut Vec<u8>, data: &[u8], most: u64, share: &mut Share) -> Result<(), Refusal> {
-    let free = bytes.capacity() - bytes.len();
-    if free < data.len() {
-        // Twice as much as before, but no more than `most`, which the body may come to.
-        let rest = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(bytes.capacity());
-        let wanted = (data.len() - free).max(bytes.capacity().min(rest));
-        if !share.draw(wanted) || bytes.try_reserve_exact(free + wanted).is_err() {
-            return Err(Refusal::NO_MEMORY);
-        }
-    }
-    bytes.extend_from_slice(data);
-    Ok(())
-}
-
 fn body_cut_short(claim: Claim) -> Stop {
     match claim {
-        Claim::Overdue | Claim::TooSlow | Claim::Evicted => Stop::Refuse(Refusal::BODY_TIMEOUT),
+        Claim::Overdue | Claim::TooSlow => Stop::Refuse(Refusal::BODY_TIMEOUT),
+        Claim::Evicted => Stop::Refuse(Refusal::BODY_EVICTED),
         Claim::Shutdown => Stop::Refuse(Refusal::DRAINING),
         Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
     }

@@ -12,6 +12,7 @@ mod date;
 mod drain;
 mod handshake;
 mod incoming;
+mod memory;
 mod note;
 mod policy;
 mod refuse;

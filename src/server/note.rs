@@ -17,12 +17,13 @@ impl Connection {
         let request = &self.exchange.request;
         // A head that was refused was never complete.
         let complete = request.head.len > 0;
+        let refused = self.exchange.refusal.map(|refusal| refusal.reason);
         self.wire.meter.note_answer(&Answered {
             method: request.method(),
             status,
-            duration: complete.then(|| began.since(self.exchange.now)),
+            duration: (complete && refused.is_none()).then(|| began.since(self.exchange.now)),
             sent: self.wire.sent(),
-            refused: self.exchange.refusal.map(|refusal| refusal.reason),
+            refused,
         });
         // To be asked often is what a probe is for.
         if !self.exchange.plan.probe {

@@ -24,6 +24,9 @@ const MAX_FAREWELLS: usize = 1024;
 /// TLS handshakes spoken at once with who is refused; others are reset. A handshake costs more than all else a refusal
 /// does, and this many are a few percent of a processor.
 const MAX_HANDSHAKES: usize = 32;
+/// Of either, the part for connections that are not counted by client, such as those past what one client may hold: one that
+/// opens thousands must not keep the answers of all others from arriving.
+const UNCOUNTED: usize = 2;
 /// How long a client may take to read its answer and close.
 const MAX_LINGER: Duration = Duration::from_secs(2);
 /// How long for one whose reading side was cut: its end cannot be seen.
@@ -44,13 +47,20 @@ pub(super) struct Farewells {
     present: Latch,
     /// Taken by everyone who is refused and has still to agree on TLS.
     handshakes: Arc<Semaphore>,
+    /// The same for who is not counted, besides.
+    uncounted_handshakes: Arc<Semaphore>,
+    /// Taken by everyone who is not counted.
+    uncounted: Arc<Semaphore>,
 }
+
+/// The right to agree on TLS in order to be refused, and for who is not counted a second one.
+type Handshake = (Permit, Option<Permit>);
 
 /// A connection that is to end.
 struct Parting {
     stream: Stream,
     words: Vec<u8>,
-    handshake: Option<Permit>,
+    handshake: Option<Handshake>,
     deaf: bool,
     /// What counts it, for as long as it is here.
     mark: Option<Mark<ClientKey>>,
@@ -66,9 +76,10 @@ struct Farewell {
     /// Whether nothing that comes in can be read.
     deaf: bool,
     /// Held until TLS has been agreed on, before which nothing can be said.
-    handshake: Option<Permit>,
+    handshake: Option<Handshake>,
     finished: bool,
     _hold: Hold,
+    _uncounted: Option<Permit>,
     _mark: Option<Mark<ClientKey>>,
 }
 
@@ -81,6 +92,8 @@ impl Farewells {
                 bids,
                 present: Latch::new(),
                 handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES, 0)),
+                uncounted_handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES / UNCOUNTED, 0)),
+                uncounted: Arc::new(Semaphore::new(MAX_FAREWELLS / UNCOUNTED, 0)),
             },
             FarewellThread { asked, clock: clock.clone(), waiting: Vec::new() },
         )
@@ -96,7 +109,7 @@ impl Farewells {
         mark: Option<Mark<ClientKey>>,
     ) {
         log::debug!("refused {}: {}", PeerName(peer), refusal.reason);
-        let handshake = if stream.is_tls() { self.handshakes.try_acquire() } else { None };
+        let handshake = if stream.is_tls() { self.may_shake_hands(mark.is_some()) } else { None };
         if stream.is_tls() && handshake.is_none() {
             shared.monitor.note_refusal(refusal, peer.into(), 0);
             shared.monitor.note_reset();
@@ -113,6 +126,11 @@ impl Farewells {
         self.part(clock, Parting { stream, words: Vec::new(), handshake: None, deaf, mark });
     }
 
+    fn may_shake_hands(&self, counted: bool) -> Option<Handshake> {
+        let besides = if counted { None } else { Some(self.uncounted_handshakes.try_acquire()?) };
+        Some((self.handshakes.try_acquire()?, besides))
+    }
+
     /// Says the words and waits.
     fn part(&self, clock: &Clock, parting: Parting) {
         let Parting { mut stream, words, handshake, deaf, mark } = parting;
@@ -121,6 +139,8 @@ impl Farewells {
             let _ = stream.write_all(&words).and_then(|()| stream.finish_writing());
             return;
         }
+        let uncounted = if mark.is_none() { self.uncounted.try_acquire() } else { None };
+        let may_wait = mark.is_some() || uncounted.is_some();
         let deadline = clock.now().after(if deaf { DEAF_LINGER } else { MAX_LINGER });
         let mut farewell = Farewell {
             handshake,
@@ -131,11 +151,12 @@ impl Farewells {
             deaf,
             finished: false,
             _hold: self.present.hold(),
+            _uncounted: uncounted,
             _mark: mark,
         };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
-        if farewell.handshake.is_some() || farewell.write() {
+        if (farewell.handshake.is_some() || farewell.write()) && may_wait {
             let _ = self.bids.try_send(farewell);
         }
     }

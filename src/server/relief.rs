@@ -5,7 +5,7 @@ use super::admission::Admission;
 use crate::monitor::Alert;
 use crate::monitor::resources::{EVERY, Pressure, Step, Usage, limit};
 use crate::sync::{Arc, Builder, sleep};
-use crate::threads::{Claim, Phase};
+use crate::threads::{Claim, Phase, evict_suspects};
 use std::io;
 use std::path::Path;
 
@@ -60,6 +60,7 @@ impl Relief {
                 Step::Well => log::info!("{memory} MiB of memory, {limit} MiB permitted: all is well again"),
                 Step::Sweep => {}
                 Step::CloseIdle => log::warn!("{memory} MiB of memory: closing idle connections"),
+                Step::CloseStalled => log::warn!("{memory} MiB of memory: closing what stalls"),
                 Step::Refuse => log::warn!("{memory} MiB of memory: refusing new connections"),
             }
             self.step = step;
@@ -71,6 +72,9 @@ impl Relief {
             for view in shared.board.views().filter(|view| view.phase == Phase::Idle) {
                 shared.board.claim(&view, Claim::Evicted);
             }
+        }
+        if step >= Step::CloseStalled && helps {
+            evict_suspects(&shared.board, now, shared.policy().config.min_rate);
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) in_flight: Arc<Semaphore>,
     /// Memory for bodies.
     pub(super) budget: Budget,
+    /// Taken by who looks for some where there is none left.
+    pub(super) reclaiming: Arc<Semaphore>,
     /// Connections by client.
     pub(super) tally: Arc<Tally<ClientKey>>,
     pub(super) monitor: Monitor,

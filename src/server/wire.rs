@@ -95,7 +95,7 @@ impl Wire {
     /// Tells the board that a body moves.
     pub(super) fn note_received(&mut self, count: usize) {
         self.moment = self.clock.now();
-        self.occupant.progress(count, self.moment);
+        self.occupant.receive(count, self.min_rate, self.moment);
     }
 
     /// Begins an answer; says when.

@@ -60,11 +60,11 @@ impl Handler for LogIn {
         };
         match self.sessions.log_in(request, &user) {
             Ok(()) => {
-                log::info!("request {}: {user:?} logged in from {}", request.id(), request.client());
+                log::info!("request {}: '{user}' logged in from {}", request.id(), request.client());
                 who(&self.sessions, request, &user)
             }
             Err(error) => {
-                log::warn!("request {}: no session for {user:?}: {error}", request.id());
+                log::warn!("request {}: no session for '{user}': {error}", request.id());
                 no_session(error)
             }
         }

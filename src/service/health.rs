@@ -13,7 +13,7 @@ use http::StatusCode;
 pub struct Health(pub Monitor);
 
 /// Whether the server wants more requests: 200 with `{"status":"ready"}`, or 503 with `{"status":"not ready"}` while it
-/// shuts down or too many of its handlers are stuck.
+/// shuts down, too many of its handlers are stuck, or new connections are refused for lack of memory.
 #[derive(Clone, Debug)]
 pub struct Ready(pub Monitor);
 

@@ -1,5 +1,6 @@
 //! The board: what every connection is doing, since when, and until when it may.
 
+use super::deadlines::Pace;
 use super::label::LabelCell;
 use super::phase::{Claim, Phase, Word};
 use crate::clock::Tick;
@@ -57,7 +58,10 @@ struct Slot {
     since: AtomicU64,
     deadline: AtomicU64,
     moved: AtomicU64,
+    counted: AtomicU64,
     moved_at: AtomicU64,
+    held: AtomicU64,
+    holder: AtomicU64,
     arrived: AtomicU64,
     served: AtomicU64,
     client: AtomicU64,
@@ -110,6 +114,8 @@ pub struct View {
     pub deadline: Tick,
     /// Bytes moved in this phase.
     pub moved: u64,
+    /// Of a body, those that count for its minimum rate: see [`Pace`].
+    pub counted: u64,
     /// When the last of them moved.
     pub moved_at: Tick,
     /// When the connection arrived.
@@ -118,6 +124,10 @@ pub struct View {
     pub served: u64,
     /// What counts as one client, hashed.
     pub client: u64,
+    /// Bytes it holds of what all share, in any phase.
+    pub held: u64,
+    /// For which client, hashed.
+    pub holder: u64,
     word: Word,
 }
 
@@ -137,6 +147,7 @@ impl Board {
         slot.arrived.store(now.as_micros(), Ordering::Relaxed);
         slot.served.store(0, Ordering::Relaxed);
         slot.client.store(tenant.client, Ordering::Relaxed);
+        slot.held.store(0, Ordering::Relaxed);
         let began = Word::load(&slot.word).changes() + 1;
         *slot.tenancy.lock() = Some(Tenancy { began, tenant, thread: current() });
         slot.label.write([&[]; 3]);
@@ -234,17 +245,18 @@ impl Board {
 impl Occupant {
     /// Begins `phase`, to be over by `deadline`, which must be in the future or never; returns the claim on this tenant, if there is one.
     pub fn enter(&self, phase: Phase, deadline: Tick, now: Tick) -> Option<Claim> {
-        self.resume(phase, deadline, now, 0, now)
+        self.resume(phase, deadline, now, Pace::default(), now)
     }
 
-    /// Goes on with a phase that was interrupted: as if it had begun at `since`, with `moved` bytes moved.
-    pub fn resume(&self, phase: Phase, deadline: Tick, since: Tick, moved: u64, now: Tick) -> Option<Claim> {
+    /// Goes on with a phase that was interrupted: as if it had begun at `since` and come as far as `pace`.
+    pub fn resume(&self, phase: Phase, deadline: Tick, since: Tick, pace: Pace, now: Tick) -> Option<Claim> {
         let slot = self.slot();
-        // Readers take `moved` before `since`: a count that has been reset is then never set against an old beginning.
+        // Readers take the counts before `since`: one that has been reset is then never set against an old beginning.
         slot.since.store(since.as_micros(), Ordering::Relaxed);
         slot.deadline.store(deadline.as_micros(), Ordering::Relaxed);
         slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
-        slot.moved.store(moved, Ordering::Release);
+        slot.counted.store(pace.counted, Ordering::Release);
+        slot.moved.store(pace.moved, Ordering::Release);
         let (before, after) = Word::update(&slot.word, |word| word.entered(phase));
         if before.is_stuck() {
             self.board.stuck.fetch_sub(1, Ordering::Relaxed);
@@ -258,6 +270,24 @@ impl Occupant {
         slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
         let moved = slot.moved.load(Ordering::Relaxed) + bytes as u64;
         slot.moved.store(moved, Ordering::Relaxed);
+    }
+
+    /// Notes that `bytes` more have come of a body that has to keep up with `rate` bytes a second, if with any.
+    pub fn receive(&self, bytes: usize, rate: Option<u64>, now: Tick) {
+        let slot = self.slot();
+        let [moved, counted, since] =
+            [&slot.moved, &slot.counted, &slot.since].map(|cell| cell.load(Ordering::Relaxed));
+        let pace = Pace { moved, counted }.after(bytes, now.since(Tick::from_micros(since)), rate);
+        slot.moved_at.store(now.as_micros(), Ordering::Relaxed);
+        slot.counted.store(pace.counted, Ordering::Relaxed);
+        slot.moved.store(pace.moved, Ordering::Relaxed);
+    }
+
+    /// Notes that the tenant holds `bytes` of what all share, for `holder`.
+    pub fn hold(&self, bytes: usize, holder: u64) {
+        let slot = self.slot();
+        slot.holder.store(holder, Ordering::Relaxed);
+        slot.held.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// Moves this phase's deadline.
@@ -334,6 +364,9 @@ impl Slot {
             since: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            holder: AtomicU64::new(0),
             moved_at: AtomicU64::new(0),
             arrived: AtomicU64::new(0),
             served: AtomicU64::new(0),
@@ -347,6 +380,7 @@ impl Slot {
         let word = Word::load(&self.word);
         let phase = word.phase()?;
         let moved = self.moved.load(Ordering::Acquire);
+        let counted = self.counted.load(Ordering::Acquire);
         let tick = |cell: &AtomicU64| Tick::from_micros(cell.load(Ordering::Relaxed));
         Some(View {
             number,
@@ -356,10 +390,13 @@ impl Slot {
             since: tick(&self.since),
             deadline: tick(&self.deadline),
             moved,
+            counted,
             moved_at: tick(&self.moved_at),
             arrived: tick(&self.arrived),
             served: self.served.load(Ordering::Relaxed),
             client: self.client.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
+            holder: self.holder.load(Ordering::Relaxed),
             word,
         })
     }

@@ -51,6 +51,11 @@ impl Budget {
 }
 
 impl Share {
+    /// Bytes it has drawn.
+    pub fn drawn(&self) -> usize {
+        self.drawn
+    }
+
     /// Draws `bytes` more, all of them or none.
     #[must_use]
     pub fn draw(&mut self, bytes: usize) -> bool {

@@ -8,10 +8,36 @@ use std::time::Duration;
 /// What a body has to keep up with besides its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct MinimumRate {
-    /// Bytes a second, on average since the body began.
+    /// Bytes a second, on average since the body began, of those that [count](Pace).
     pub bytes_per_second: u64,
     /// How long it may be slower at its start.
     pub grace: Duration,
+}
+
+/// However fast a body came, it may pause for so long and no longer: what a train's tunnel or a telephone that changes cells
+/// takes, and the retransmissions after it.
+pub const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What has come of a body, and how much of that counts for its minimum rate: what is ahead of the rate by more than
+/// [`MAX_PAUSE`] does not, or a megabyte sent at once would buy half an hour in which nothing more comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Bytes that have come.
+    pub moved: u64,
+    /// Those of them that count.
+    pub counted: u64,
+}
+
+impl Pace {
+    /// The pace after `bytes` more, when the body has been coming for `spent` and has to keep up with `rate` bytes a second.
+    #[must_use]
+    pub fn after(self, bytes: usize, spent: Duration, rate: Option<u64>) -> Pace {
+        let most = rate.map_or(u64::MAX, |rate| due(rate, spent + MAX_PAUSE));
+        Pace {
+            moved: self.moved.saturating_add(bytes as u64),
+            counted: self.counted.saturating_add(bytes as u64).min(most),
+        }
+    }
 }
 
 /// What one look at the board did.
@@ -39,11 +65,15 @@ pub fn enforce(board: &Board, now: Tick, rate: Option<MinimumRate>) -> Enforced 
     enforced
 }
 
-/// Whether a body moves slower than `bytes_per_second` on average after `grace`.
+/// Whether what counts of a body is less than `bytes_per_second` on average after `grace`.
 pub(super) fn is_slow(view: &View, now: Tick, rate: MinimumRate) -> bool {
     let spent = now.since(view.since);
-    let due = u128::from(rate.bytes_per_second) * spent.as_millis() / 1000;
-    spent > rate.grace && u128::from(view.moved) < due
+    spent > rate.grace && view.counted < due(rate.bytes_per_second, spent)
+}
+
+/// Bytes that `rate` asks for in `span`.
+fn due(rate: u64, span: Duration) -> u64 {
+    rate.saturating_mul(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)) / 1000
 }
 
 fn overstayed(view: &View, now: Tick, rate: Option<MinimumRate>) -> Option<Claim> {

@@ -15,6 +15,8 @@ const SILENT_NEWCOMER: Duration = Duration::from_millis(50);
 const DRIBBLING_HEAD: Duration = Duration::from_millis(250);
 /// A body under the minimum rate after this long is suspect, long before it is overdue.
 const CRAWLING_BODY: Duration = Duration::from_millis(200);
+/// A body of which nothing has come for this long is suspect, however fast it was before.
+pub(super) const STALLED_BODY: Duration = Duration::from_secs(2);
 /// An answer of which nothing has been read for this long is suspect.
 const UNREAD_ANSWER: Duration = Duration::from_secs(2);
 /// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
@@ -45,6 +47,12 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
     evicted
 }
 
+/// Takes back the seats of all suspects, and of nobody else; says how many were claimed.
+pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
+    let suspects: Vec<_> = board.views().filter(|view| suspicion(view, now, min_rate).is_some()).collect();
+    claim_first(board, suspects.iter(), suspects.len())
+}
+
 /// How many seats [`evict`] could take back at `now`.
 pub fn evictable(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
     let views = board.views().filter(|view| view.claim.is_none());
@@ -56,10 +64,11 @@ fn suspicion(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Duration> 
     let (spent, limit) = match view.phase {
         Phase::Handshake | Phase::Head if view.served == 0 => (now.since(view.arrived), SILENT_NEWCOMER),
         Phase::Head => (now.since(view.since), DRIBBLING_HEAD),
-        Phase::Body => {
+        Phase::Body if now.since(view.moved_at) <= STALLED_BODY => {
             let rate = MinimumRate { bytes_per_second: min_rate?, grace: CRAWLING_BODY };
             return is_slow(view, now, rate).then(|| now.since(view.since));
         }
+        Phase::Body => (now.since(view.moved_at), STALLED_BODY),
         Phase::Writing => (now.since(view.moved_at), UNREAD_ANSWER),
         _ => return None,
     };

@@ -1,7 +1,7 @@
 //! Who gets a seat and who makes room: nobody's slowness costs anybody else a place.
 
 use crate::support::{Answer, Client, Gate, eventually, ms, post, request, serve};
-use selvedge::{Config, Request, Server};
+use selvedge::{Config, Refusal, Request, Server};
 use std::time::Instant;
 
 /// Every path waits at the gate but `/`, which is answered at once.
@@ -89,6 +89,17 @@ fn one_newcomer_costs_one_seat() {
     assert_eq!(left, SEATS);
 }
 
+/// One was refused for `this`, and nobody for `that`, which looks the same to who is refused.
+#[track_caller]
+fn assert_refused(server: &Server, this: Refusal, that: Refusal) {
+    let count = |refusal: Refusal| {
+        let refusals = server.monitor().totals().refusals;
+        refusals.iter().find(|(reason, _)| *reason == refusal.reason).map_or(0, |(_, count)| *count)
+    };
+    eventually("it is counted", || count(this) + count(that) > 0);
+    assert_eq!((count(this), count(that)), (1, 0), "{}", this.reason);
+}
+
 #[test]
 fn suspects_make_room_first() {
     let (server, _) = gated(|config| config.max_connections = 3);
@@ -102,6 +113,7 @@ fn suspects_make_room_first() {
     // The one that said nothing is told nothing; of the other two, neither is the idle one.
     silent.expect_end();
     assert_eq!(half.last_answer().status, 408);
+    assert_refused(&server, Refusal::HEAD_EVICTED, Refusal::HEAD_TIMEOUT);
     assert_eq!(idle_one.get("/").status, 200);
     assert!(others.iter_mut().all(|client| client.get("/").status == 200));
 }
@@ -117,6 +129,7 @@ fn slow_bodies_make_room() {
     slow.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx");
     assert_eq!(idle(&server).get("/").status, 200);
     assert_eq!(slow.last_answer().status, 408);
+    assert_refused(&server, Refusal::BODY_EVICTED, Refusal::BODY_TIMEOUT);
     gate.open(1);
 }
 

@@ -258,9 +258,14 @@ fn ends_by_either_signal() {
 #[test]
 fn cut_at_the_deadline() {
     let serving = Serving::start(program(&ANY).args(["--drain-timeout", "50ms"]));
-    let _stream = serving.half_a_request();
+    let _streams = [(); 2].map(|()| serving.half_a_request());
     serving.signal(Signal::TERM);
-    serving.end(3);
+    let told = serving.end(3);
+    for (says, times) in
+        [(" main INFO  0 finished, 2 cut, in ", 1), (" main INFO  127.0.0.1:", 2), (" was cut, body for ", 2)]
+    {
+        assert_eq!(told.lines().filter(|line| line.contains(says)).count(), times, "{says} in {told}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Which requests are handled, and when: memory for bodies, permits for handlers, time for both ends.
 
 use crate::admission::{assert_overload, busy, gated};
-use crate::support::{Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use crate::support::{
+    Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve, stream_from,
+};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, connect, socket};
 use selvedge::clock::Clock;
@@ -47,6 +49,77 @@ fn bodies_share_a_budget() {
         assert_eq!(client.ask(post("/", &all)).text(), "100000");
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(client.ask(format!("{head}186a0\r\n{all}\r\n0\r\n\r\n")).text(), "100000");
+    }
+}
+
+/// Sends a body of so many bytes, but for the last ten, from 127.0.0.`last`; returns when they have come.
+fn begin_body(server: &Server, last: u8, bytes: usize) -> Client {
+    let mut client = client_from(server, last);
+    let length = bytes + 10;
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    ));
+    assert_eq!(client.answer().status, 100);
+    client.send("x".repeat(bytes));
+    let here = format!("127.0.0.{last}:");
+    let come = format!("  {bytes} bytes");
+    eventually("it has come", || {
+        server.threads().to_string().lines().any(|line| line.contains(&here) && line.contains(&come))
+    });
+    client
+}
+
+fn client_from(server: &Server, last: u8) -> Client {
+    Client::tcp(stream_from(server, last))
+}
+
+/// What holds memory and does not move gives way to what does, and where all move, the client that holds most to one that
+/// holds little; among equals the one who comes later is refused.
+#[test]
+fn bodies_give_way_when_memory_is_short() {
+    for (name, held, silent, wanted, (first, second)) in [
+        ("a stalled one", 50_000, 3000, 50_000, (408, 200)),
+        ("one that rests", 50_000, 1000, 50_000, (200, 503)),
+        ("a large one that moves", 80_000, 0, 25_000, (408, 200)),
+        ("one of the same kind", 60_000, 0, 45_000, (200, 503)),
+        ("a stalled one, for much", 50_000, 3000, 99_000, (408, 200)),
+    ] {
+        let clock = Clock::manual();
+        let builder = builder(|config| {
+            config.max_body = 100_000;
+            config.max_buffered = 100_000;
+        });
+        let length = |request: &mut Request| request.body().len().to_string();
+        let server = builder.clock(clock.clone()).serve(length).expect("it starts");
+        let mut before = begin_body(&server, 1, held);
+        clock.advance(ms(silent));
+        let mut after = client_from(&server, 2);
+        let answer = after.ask(post("/", &"y".repeat(wanted)));
+        assert_eq!(answer.status, second, "{name}: the second");
+        before.send_regardless("x".repeat(10));
+        assert_eq!(before.answer().status, first, "{name}: the first");
+        drop((before, after));
+        let all = "z".repeat(100_000);
+        eventually("all is given back", || Client::connect(&server).ask(post("/", &all)).status == 200);
+    }
+}
+
+/// However fast a body began, it may pause for ten seconds and no longer.
+#[test]
+fn fast_bodies_may_pause_for_a_while() {
+    for (pause, status) in [(9_000, 200), (10_100, 408)] {
+        let clock = Clock::manual();
+        let builder = builder(|_| ()).clock(clock.clone());
+        let server =
+            builder.serve(|request: &mut Request| request.body().len().to_string()).expect("it starts");
+        let mut client = begin_body(&server, 1, 500_000);
+        clock.advance(ms(pause));
+        if status == 200 {
+            // The watchdog has looked meanwhile; if not, this only shows less.
+            std::thread::sleep(ms(120));
+            client.send("x".repeat(10));
+        }
+        assert_eq!(client.answer().status, status, "after {pause} ms");
     }
 }
 

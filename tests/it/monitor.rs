@@ -237,20 +237,22 @@ fn control_groups() {
 
 #[test]
 fn pressure() {
-    use Step::{CloseIdle, Refuse, Sweep, Well};
+    use Step::{CloseIdle, CloseStalled, Refuse, Sweep, Well};
     let rows: &[&[(u64, u64, Step)]] = &[
         &[
             (0, 1000, Well),
             (250, 1001, Sweep),
             (500, 1001, Sweep),
             (1250, 1001, CloseIdle),
-            (2250, 1001, Refuse),
+            (2250, 1001, CloseStalled),
+            (3250, 1001, Refuse),
         ],
         // Once refused, refused until it is well below.
         &[
             (0, 2000, Sweep),
             (1000, 2000, CloseIdle),
-            (2000, 2000, Refuse),
+            (2000, 2000, CloseStalled),
+            (3000, 2000, Refuse),
             (9000, 901, Refuse),
             (9250, 899, Well),
         ],

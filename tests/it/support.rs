@@ -1,6 +1,7 @@
 //! What the tests against real sockets share: a server on a port of its own, a client that reads strictly, and a gate
 //! for handlers to wait at. Nothing here waits without an end.
 
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use selvedge::server::Builder;
 use selvedge::{Config, Handler, Server};
 use std::io::{self, ErrorKind, Read, Write};
@@ -35,6 +36,15 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "it did not come about that {what}");
         std::thread::sleep(ms(1));
     }
+}
+
+/// A connection from 127.0.0.`last`: another client than the others.
+pub fn stream_from(server: &Server, last: u8) -> TcpStream {
+    let address = server.local_addr().expect("it listens on TCP");
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&socket, &SocketAddr::from(([127, 0, 0, last], 0))).expect("an address of this machine");
+    connect(&socket, &address).expect("it listens");
+    TcpStream::from(socket)
 }
 
 /// A request without a body.

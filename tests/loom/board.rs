@@ -136,7 +136,7 @@ fn evictions_are_counted_in_and_out() {
 /// Of two watchdogs one marks a handler that is past its time, unless it has gone on; the count of them is never
 /// below zero, and zero when it has.
 ///
-/// Three threads, at most three preemptions: 288,756 interleavings. Caught: `mark_stuck` that counts after the swap
+/// Three threads, at most three preemptions: 485,798 interleavings. Caught: `mark_stuck` that counts after the swap
 /// (below zero for a moment), or does not compare (two stuck at rest); `enter` that does not count down (one at
 /// rest).
 #[test]
@@ -166,23 +166,22 @@ fn stuck_handlers_are_counted_in_and_out() {
 /// A body that came fast enough is never claimed for being slow: the count of its bytes, reset for the next phase,
 /// is never held against its own beginning.
 ///
-/// Two threads, exhaustive: 104,081 interleavings. Caught, each by a claim: `view` that reads `since` before
-/// `moved`; `enter` that stores `moved` before `since`; `Relaxed` for that store's `Release`, or for the `Acquire`
+/// Two threads, exhaustive: 165,792 interleavings. Caught, each by a claim: `view` that reads `since` before
+/// `counted`; `enter` that stores `counted` before `since`; `Relaxed` for that store's `Release`, or for the `Acquire`
 /// of the load.
 #[test]
 fn a_body_in_time_is_not_too_slow() {
     explore(Preemptions::Any, [0], || {
         let (board, occupant, _) = tenanted(Phase::Body, Tick::NEVER);
-        occupant.progress(600, at_millis(900));
+        occupant.receive(600, Some(500), at_millis(900));
         let watchdog = {
             let board = board.clone();
             let rate = MinimumRate { bytes_per_second: 500, grace: millis(200) };
             thread::spawn(move || enforce(&board, at_millis(1000), Some(rate)).claimed)
         };
-        occupant.progress(100, at_millis(1000));
         occupant.enter(Phase::Waiting, Tick::NEVER, at_millis(1000));
         occupant.enter(Phase::Body, Tick::NEVER, at_millis(1000));
-        occupant.progress(1, at_millis(1000));
+        occupant.receive(1, Some(500), at_millis(1000));
         let claimed = watchdog.join().expect("a panic ends the model");
         drop(occupant);
         assert_at_rest(&board);
@@ -192,7 +191,7 @@ fn a_body_in_time_is_not_too_slow() {
 
 /// Who has had an answer is no newcomer: whoever sees the head of the second request sees the count of the first.
 ///
-/// Two threads, exhaustive: 1,211 interleavings. Caught, each by a claim: `Relaxed` for the `Acquire` of
+/// Two threads, exhaustive: 2,593 interleavings. Caught, each by a claim: `Relaxed` for the `Acquire` of
 /// `Word::load`, or for the `AcqRel` of `Word::update`.
 #[test]
 fn a_second_request_is_not_a_silent_newcomer() {
@@ -214,7 +213,7 @@ fn a_second_request_is_not_a_silent_newcomer() {
 
 /// A phase is held to its own deadline: who sees that it has begun sees no deadline from before.
 ///
-/// Two threads, exhaustive: 342 interleavings. Caught, each by a claim: `enter` that changes the word before it
+/// Two threads, exhaustive: 720 interleavings. Caught, each by a claim: `enter` that changes the word before it
 /// stores the deadline, and the two above.
 #[test]
 fn a_phase_is_not_overdue_by_the_last_one() {

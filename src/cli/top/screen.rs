@@ -9,13 +9,15 @@ const PLAIN: &str = "\x1b[0m";
 /// Seconds of the past that are drawn.
 const PAST: usize = 180;
 /// Lines above the list of connections.
-const HEAD: usize = 11;
+const HEAD: usize = 12;
+/// Clients that are named for their seats.
+const HOLDERS: usize = 5;
 
 /// What is known of the server.
 #[derive(Default)]
 pub(super) struct Screen {
     board: Value,
-    /// Requests a second, the latest last.
+    /// Requests served a second, the latest last.
     rate: Vec<u64>,
     latest: Latest,
     /// Why nothing more is known.
@@ -26,7 +28,7 @@ pub(super) struct Screen {
 #[derive(Default)]
 struct Latest {
     number: u64,
-    requests: u64,
+    served: u64,
     refused: u64,
     evicted: u64,
     p50: u64,
@@ -43,12 +45,12 @@ impl Screen {
         let series =
             |name: &str| history[name].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(number);
         if last != self.latest.number {
-            self.rate.extend(series("requests"));
+            self.rate.extend(series("served"));
             self.rate.drain(..self.rate.len().saturating_sub(PAST));
             let latest = |name| series(name).next_back().unwrap_or(0);
             self.latest = Latest {
                 number: last,
-                requests: latest("requests"),
+                served: latest("served"),
                 refused: latest("refused"),
                 evicted: latest("evicted"),
                 p50: latest("p50"),
@@ -118,6 +120,7 @@ impl Screen {
         lines.push(cut(&self.traffic(), columns));
         lines.push(cut(&sparks(&self.rate, columns.min(PAST)), columns));
         lines.push(cut(&phases(&board["phases"]), columns));
+        lines.push(cut(&holders(&board["holders"]), columns));
         lines.push(String::new());
         let head = format!(
             "{:>5} {:<12} {:<10} {:>8} {:>8} {:<22} {}",
@@ -148,14 +151,14 @@ impl Screen {
     }
 
     fn traffic(&self) -> String {
-        let Latest { requests, refused, evicted, p50, p99, .. } = self.latest;
+        let Latest { served, refused, evicted, p50, p99, .. } = self.latest;
         format!(
-            "{}/s answered, {}/s refused, {}/s seats taken back; half within {}, 99 of 100 within {}",
-            spaced(requests),
-            spaced(refused),
-            spaced(evicted),
+            "{}/s served, half within {}, 99 of 100 within {}; {}/s refused, {}/s seats taken back",
+            spaced(served),
             micros(p50),
             micros(p99),
+            spaced(refused),
+            spaced(evicted),
         )
     }
 }
@@ -175,6 +178,15 @@ fn bar(name: &str, amounts: &Value, columns: usize) -> String {
 fn phases(counts: &Value) -> String {
     let names = crate::threads::Phase::ALL.iter().enumerate();
     names.map(|(at, phase)| format!("{phase} {}", number(&counts[at]))).collect::<Vec<_>>().join("  ")
+}
+
+/// Who has most seats: nobody who asks for nothing is among the busiest.
+fn holders(holders: &Value) -> String {
+    let holders = holders.as_array().map(Vec::as_slice).unwrap_or_default();
+    let most =
+        holders.iter().map(|one| format!("{} {}", text(&one["client"]), spaced(number(&one["seats"]))));
+    let most: Vec<_> = most.take(HOLDERS).collect();
+    format!("most seats: {}", if most.is_empty() { "-".into() } else { most.join(", ") })
 }
 
 fn connection(row: &Value) -> (&'static str, String) {

@@ -20,7 +20,7 @@ const KEY_SHIFT: u32 = 48;
 struct Seat {
     /// Counts by key: each cell belongs to the key that came first. Most seats meet very few.
     cells: [AtomicU64; KINDS],
-    /// Of requests whose head was complete: from there to the first byte of the answer.
+    /// Of requests that were not refused: from the complete head to the first byte of the answer.
     duration: Histogram,
     /// Requests that were handled without having to wait for it.
     unqueued: AtomicU64,
@@ -58,7 +58,7 @@ pub(crate) struct Meter {
 pub(crate) struct Answered<'a> {
     pub(crate) method: &'a Method,
     pub(crate) status: StatusCode,
-    /// From the complete head to the first byte of the answer; `None` if no head was.
+    /// From the complete head to the first byte of the answer; `None` if no head was, or if the request was refused.
     pub(crate) duration: Option<Duration>,
     /// Bytes handed to the system.
     pub(crate) sent: u64,
@@ -75,7 +75,8 @@ pub struct Totals {
     pub refusals: Vec<(&'static str, u64)>,
     /// Connections that have ended, by how.
     pub closes: Vec<(&'static str, u64)>,
-    /// From a complete head to the first byte of its answer.
+    /// From a complete head to the first byte of its answer, of requests that the server did not refuse itself: to say no takes
+    /// no time, and would make an overloaded server look fast.
     pub duration: Buckets,
     /// How long requests waited to be handled; those that did not wait are there too.
     pub queue_wait: Buckets,

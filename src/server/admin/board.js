@@ -26,7 +26,7 @@ const cloth = by("cloth");
 
 /** What is known of each drawn seat: its element, and what was last put there. */
 const seats = [];
-const history = { last: 0, kept: 180, requests: [], refused: [], p50: [], p99: [] };
+const history = { last: 0, kept: 180, served: [], refused: [], p50: [], p99: [] };
 const state = { pid: 0, columns: 33, focus: 0, seen: null, pinned: null, picked: 0, latest: null, timer: 0, asking: false };
 
 function span(ms) {
@@ -310,16 +310,16 @@ function round(value) {
 }
 
 function plot() {
-  const top = round(Math.max(10, ...history.requests));
+  const top = round(Math.max(10, ...history.served, ...history.refused));
   const height = (value) => 88 - (84 * value) / top;
-  const requests = path("requests", history.requests, height);
-  const area = requests.cloneNode();
+  const served = path("served", history.served, height);
+  const area = served.cloneNode();
   area.setAttribute("class", "area");
-  const start = 360 * (1 - (history.requests.length - 1) / (history.kept - 1));
-  if (history.requests.length > 1) area.setAttribute("d", `${requests.getAttribute("d")}L360 90L${start.toFixed(1)} 90Z`);
-  by("plot-rate").replaceChildren(gridLine(4), gridLine(46), area, requests, path("refused", history.refused, height));
+  const start = 360 * (1 - (history.served.length - 1) / (history.kept - 1));
+  if (history.served.length > 1) area.setAttribute("d", `${served.getAttribute("d")}L360 90L${start.toFixed(1)} 90Z`);
+  by("plot-rate").replaceChildren(gridLine(4), gridLine(46), area, served, path("refused", history.refused, height));
   say(by("rate-top"), `top line: ${numbers.format(top)}`);
-  say(by("rate-now"), numbers.format(history.requests.at(-1) ?? 0));
+  say(by("rate-now"), numbers.format(history.served.at(-1) ?? 0));
 
   // Each dotted line is ten times the one below it.
   const decades = (us) => (us > 0 ? 88 - 14 * Math.min(6, Math.max(0, Math.log10(us) - 1)) : null);
@@ -334,15 +334,15 @@ function remember(board) {
   if (state.pid !== board.pid || news.last < history.last) {
     state.pid = board.pid;
     history.last = 0;
-    for (const name of ["requests", "refused", "p50", "p99"]) history[name] = [];
-    if (news.last > news.requests.length && news.requests.length < news.kept) return;
+    for (const name of ["served", "refused", "p50", "p99"]) history[name] = [];
+    if (news.last > news.served.length && news.served.length < news.kept) return;
   }
-  if (news.last === history.last && history.requests.length) return;
+  if (news.last === history.last && history.served.length) return;
   // All there is comes again: nothing is told twice.
   if (history.last === 0) by("events").replaceChildren();
   history.last = news.last;
   history.kept = news.kept;
-  for (const name of ["requests", "refused", "p50", "p99"]) history[name] = history[name].concat(news[name]).slice(-news.kept);
+  for (const name of ["served", "refused", "p50", "p99"]) history[name] = history[name].concat(news[name]).slice(-news.kept);
   plot();
 }
 
@@ -393,6 +393,10 @@ function drawSide(board) {
     [quiet(row.stuck ? "stuck" : row.phase)],
     [span(row.since)],
   ]), "Nobody is at anything.");
+  table("holders", board.holders.slice(0, 6).map((client) => [
+    client.client,
+    [numbers.format(client.seats), quiet(client.seats === 1 ? " seat" : " seats")],
+  ]), "Nobody is here.");
   table("busiest", board.busiest.slice(0, 6).map((client) => [
     client.client,
     [numbers.format(client.requests), quiet(" requests")],

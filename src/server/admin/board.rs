@@ -140,7 +140,7 @@ fn row(json: &mut Json, shared: &Shared, view: &View, now: Tick) {
 /// What is told of each second.
 type Series = (&'static str, fn(&Second) -> u64);
 const SERIES: [Series; 7] = [
-    ("requests", |second| second.requests),
+    ("served", |second| second.served),
     ("refused", |second| second.refused),
     ("evicted", |second| second.evicted),
     ("p50", |second| second.p50),

@@ -48,8 +48,7 @@ fn the_end(status: &Status) -> Option<(Level, String)> {
     let left = status.busy();
     let handled = status.phases[Phase::Handling as usize - 1] + status.phases[Phase::Waiting as usize - 1];
     status.draining.then(|| {
-        let requests = if left == 1 { "request" } else { "requests" };
-        let mut text = format!("Draining: {} {requests} left", thousands(left as u64));
+        let mut text = format!("Draining: {} left", some(left as u64, "request", "requests"));
         if handled < left {
             let _ = write!(text, ", {} of them with the handlers", thousands(handled as u64));
         }
@@ -70,14 +69,17 @@ fn dead_threads(status: &Status) -> Option<(Level, String)> {
 fn stuck_handlers(status: &Status, request: Option<&str>) -> Option<(Level, String)> {
     let level = if status.overwhelmed { Level::Bad } else { Level::Strained };
     let oldest = status.views.iter().filter(|view| view.stuck).map(|view| status.now.since(view.since)).max();
-    let seconds = oldest?.as_secs();
+    let span = oldest?;
+    let span = match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        seconds => format!("{seconds} s"),
+    };
     let request = request.filter(|request| !request.is_empty()).unwrap_or("its request");
     Some(match status.stuck.taken {
-        0 | 1 => (level, format!("A handler is stuck: {request}, for {seconds} s")),
-        many => (
-            level,
-            format!("{} handlers are stuck, one on {request} for {seconds} s", thousands(many as u64)),
-        ),
+        0 | 1 => (level, format!("A handler is stuck: {request}, for {span}")),
+        many => {
+            (level, format!("{} handlers are stuck, one on {request} for {span}", thousands(many as u64)))
+        }
     })
 }
 
@@ -104,8 +106,7 @@ fn seats(status: &Status, lately: &Second) -> Option<(Level, String)> {
     }
     let mut text = "Seats are full: ".to_owned();
     if waiting > 0 {
-        let (noun, verb) = if waiting == 1 { ("connection", "waits") } else { ("connections", "wait") };
-        let _ = write!(text, "{} {noun} {verb}; ", thousands(waiting));
+        let _ = write!(text, "{}; ", some(waiting, "connection waits", "connections wait"));
     }
     if lately.evicted > 0 {
         let _ = write!(text, "taking back {} a second from slow clients", thousands(lately.evicted));
@@ -128,8 +129,8 @@ fn handlers(status: &Status, lately: &Second) -> Option<(Level, String)> {
     }
     let limit = thousands(status.in_flight.limit as u64);
     let mut text = format!(
-        "Handlers are full: all {limit} are at work, {} requests wait",
-        thousands(status.queue.taken as u64)
+        "Handlers are full: all {limit} are at work, {}",
+        some(status.queue.taken as u64, "request waits", "requests wait")
     );
     if lately.overloaded > 0 {
         let _ = write!(text, ", {} turned away a second", thousands(lately.overloaded));
@@ -147,12 +148,17 @@ fn well(status: &Status, lately: &Second) -> String {
         (_, busy) => format!("All is well: {} of {seats} seats busy", thousands(busy)),
     };
     if lately.limited > 0 {
-        let _ = write!(text, "; rate limits refuse {} requests a second", thousands(lately.limited));
+        let _ = write!(text, "; rate limits refuse {} a second", some(lately.limited, "request", "requests"));
     } else if lately.evicted > 0 {
-        let _ =
-            write!(text, "; {} seats a second are taken back from slow clients", thousands(lately.evicted));
+        let seats = some(lately.evicted, "seat a second is", "seats a second are");
+        let _ = write!(text, "; {seats} taken back from slow clients");
     }
     text
+}
+
+/// So many of them.
+fn some(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// With a comma between thousands.

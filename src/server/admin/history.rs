@@ -27,7 +27,8 @@ const SPREAD: usize = 3;
 pub(super) struct Second {
     /// The sample's number, from 1 on.
     pub(super) number: u64,
-    pub(super) requests: u64,
+    /// Requests that were answered and not refused.
+    pub(super) served: u64,
     /// Refusals of any kind.
     pub(super) refused: u64,
     /// Refusals for want of a seat.
@@ -106,9 +107,9 @@ impl History {
         if let Some(before) = &self.totals {
             let number = self.seconds.back().map_or(1, |last| last.number + 1);
             let news = News { before, after: &totals };
+            let duration = totals.duration.since(&before.duration);
             let mut second = Second {
                 number,
-                requests: totals.requests().saturating_sub(before.requests()),
                 refused: totals.refused().saturating_sub(before.refused()),
                 turned_away: news.refused(&[
                     Refusal::NO_SEAT,
@@ -120,7 +121,8 @@ impl History {
                 evicted: totals.closed("evicted").saturating_sub(before.closed("evicted")),
                 seats: seats as u64,
                 in_flight: in_flight as u64,
-                duration: totals.duration.since(&before.duration),
+                served: duration.count(),
+                duration,
                 ..Second::default()
             };
             let mut events = news.refusals();
@@ -130,14 +132,9 @@ impl History {
                     *count = count.saturating_sub(incident.count);
                 }
             }
-            // Who loses a seat in the middle of a message is told so by a refusal.
-            let mut evicted = totals.closed("evicted").saturating_sub(before.closed("evicted"));
-            for refusal in [Refusal::HEAD_TIMEOUT, Refusal::BODY_TIMEOUT] {
-                if let Some((_, count)) = events.iter_mut().find(|(what, _)| *what == refusal.reason) {
-                    let both = evicted.min(*count);
-                    (*count, evicted) = (*count - both, evicted - both);
-                }
-            }
+            // Who loses a seat in the middle of a message is told so by a refusal: that it was taken back is told already.
+            let twice = [Refusal::HEAD_EVICTED, Refusal::BODY_EVICTED].map(|refusal| refusal.reason);
+            events.retain(|(what, _)| !twice.contains(what));
             events.push(("handler found stuck", stuck.saturating_sub(self.stuck)));
             let named = incidents.iter().map(|it| (it.what, it.client, it.count));
             let events = events.into_iter().map(|(what, count)| (what, None, count));
@@ -162,7 +159,6 @@ impl History {
     pub(super) fn lately(&self) -> Second {
         let mut lately = Second::default();
         for second in self.seconds.iter().rev().take(SPREAD) {
-            lately.requests = lately.requests.max(second.requests);
             lately.turned_away = lately.turned_away.max(second.turned_away);
             lately.overloaded = lately.overloaded.max(second.overloaded);
             lately.limited = lately.limited.max(second.limited);
@@ -188,7 +184,7 @@ impl Second {
     fn per_second(&mut self, span: Duration) {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
         let counts = [
-            &mut self.requests,
+            &mut self.served,
             &mut self.refused,
             &mut self.turned_away,
             &mut self.overloaded,

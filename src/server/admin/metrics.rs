@@ -74,7 +74,7 @@ fn counts(totals: &Totals) -> Vec<Family> {
         ),
         one(
             "selvedge_http_request_duration_seconds",
-            "Time from the complete head of a request to the first byte of its answer.",
+            "Time from the complete head of a request that was not refused to the first byte of its answer.",
             Value::Histogram(totals.duration.clone()),
         ),
         one(

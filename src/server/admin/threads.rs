@@ -120,6 +120,7 @@ fn doing(name: &str, state: &str, status: &Status) -> String {
         "farewell" => format!("{state}: waits with those who have been refused until they have read why"),
         "resources" => format!("{state}: watches memory"),
         "alerts" => format!("{state}: tells of alerts"),
+        "admin-alerts" => format!("{state}: tells of alerts of the admin listener"),
         "alert-command" => format!("{state}: runs the alert command"),
         "journal" => format!("{state}: writes a log"),
         "signals" => format!("{state}: waits for signals"),

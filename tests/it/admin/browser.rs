@@ -225,6 +225,7 @@ fn the_board_lives() {
     // Plots, and a table of who asks.
     browser.wait_for("document.querySelectorAll('#plot-rate path').length > 3", true);
     browser.wait_for("document.querySelector('#busiest td').textContent", "127.0.0.1");
+    browser.wait_for("document.querySelector('#holders td').textContent", "127.0.0.1");
     assert!(browser.complaints.is_empty(), "the console is empty: {:?}", browser.complaints);
 
     // It says so when nobody answers any more.

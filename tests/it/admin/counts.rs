@@ -51,6 +51,7 @@ fn answers_by_method_and_status() {
     let totals = server.monitor().totals();
     let refused = totals.refusals.iter().find(|(reason, _)| *reason == Refusal::BODY_TOO_LARGE.reason);
     assert_eq!(refused, Some(&(Refusal::BODY_TOO_LARGE.reason, 1)));
+    assert_eq!(totals.duration.count(), 6, "to say no takes no time that matters");
     eventually("its connection was closed", || server.monitor().totals().closed("refused") == 1);
 }
 

@@ -150,8 +150,8 @@ fn both_formats_hold_the_same() {
         );
         assert_eq!(
             value(&samples, "selvedge_http_request_duration_seconds_count", &[]),
-            7.0,
-            "whose head was whole"
+            6.0,
+            "whose head was whole, and that were not refused"
         );
         assert_eq!(value(&samples, "selvedge_seats", &[]), 1024.0);
         assert_eq!(

@@ -76,6 +76,16 @@ fn watched_while_it_serves_and_while_it_ends() {
     assert_eq!(ask("/readyz").status, 200);
     let text = top(&["--admin", &admin, "--once"]);
     assert!(text.contains("[ok] All is well: 1 of 1,024 seats busy\n"), "{text}");
+    assert!(text.contains("\nmost seats: 127.0.0.1 1\n"), "{text}");
+    let threads = ask("/threads");
+    for name in ["alerts ", "admin-alerts "] {
+        assert_eq!(
+            threads.text().lines().filter(|line| line.starts_with(name)).count(),
+            1,
+            "{}",
+            threads.text()
+        );
+    }
     assert!(text.contains(" POST /\n") && text.contains("handshake 0  head 0  body 1  waiting 0"), "{text}");
 
     serving.signal(Signal::USR2);

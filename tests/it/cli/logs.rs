@@ -248,7 +248,8 @@ fn is_gone(id: Pid) -> bool {
     stat.is_empty() || stat.contains(") Z ")
 }
 
-/// Past the limit the server gives up idle connections, then new ones, and takes them again when memory is back.
+/// Past the limit the server gives up idle connections, then those that stall, then new ones, and takes them again when memory
+/// is back.
 #[test]
 fn memory_runs_out_and_comes_back() {
     let limits =
@@ -262,18 +263,38 @@ fn memory_runs_out_and_comes_back() {
     }
     let mut idle = TcpStream::connect(&serving.address).expect("it listens");
     idle.write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").expect("it reads");
-    let mut large = TcpStream::connect(&serving.address).expect("it listens");
     let body = vec![b' '; 48 << 20];
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len() + 1);
-    large.write_all(head.as_bytes()).and_then(|()| large.write_all(&body)).expect("it reads");
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 60 << 20);
+    let address = serving.address.clone();
+    let begin = || {
+        let mut large = TcpStream::connect(&address).expect("it listens");
+        large.write_all(head.as_bytes()).and_then(|()| large.write_all(&body)).expect("it reads");
+        large
+    };
+    let mut stalled = begin();
     serving.read_to("of memory, and 32 MiB are permitted");
     serving.read_to("closing idle connections");
     let mut answer = String::new();
     idle.read_to_string(&mut answer).expect("closed in good order");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    serving.read_to("closing what stalls");
+    answer.clear();
+    stalled.read_to_string(&mut answer).expect("closed in good order");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    serving.read_to("all is well again");
+    // Who goes on sending does not stall.
+    let large = begin();
+    let mut sender = large.try_clone().expect("a socket");
+    let sending = thread::spawn(move || {
+        while sender.write_all(b" ").is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
     serving.read_to("refusing new connections");
     assert!(get(&serving, "/").starts_with("HTTP/1.1 503 "));
+    large.shutdown(Shutdown::Both).expect("a socket");
     drop(large);
+    sending.join().expect("no panic");
     serving.read_to("all is well again");
     let answer = get(&serving, "/");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -140,8 +140,10 @@ fn sessions_of_accounts_that_end() {
         ask(request("GET", "/me").replace("\r\n\r\n", &format!("\r\nCookie: {cookie}\r\n\r\n"))).status
     };
     assert_eq!(cookies.each_ref().map(me), [200, 200, 200]);
+    serving.read_to("'ada' logged in from 127.0.0.1");
     write([line("ada", "before"), line("bob", "after")]);
     serving.signal(Signal::HUP);
+    serving.read_to("'eve' is gone or has another password: 1 of its sessions ended");
     serving.read_to("SIGHUP: all options are as they were");
     assert_eq!(cookies.each_ref().map(me), [200, 401, 401]);
     // A pipe that nobody writes to is not waited for.

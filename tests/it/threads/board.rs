@@ -2,7 +2,10 @@
 
 use super::{at, millis};
 use selvedge::clock::{Clock, Tick};
-use selvedge::threads::{Board, Claim, Cut, Lifeline, MinimumRate, Occupant, Phase, Tenant, enforce, evict};
+use selvedge::threads::{
+    Board, Claim, Cut, Lifeline, MAX_PAUSE, MinimumRate, Need, Occupant, Phase, Tenant, enforce, evict,
+    reclaim,
+};
 use std::sync::{Arc, Mutex};
 
 /// A lifeline that notes whose it is and which side was cut.
@@ -67,8 +70,10 @@ fn prepare(rows: &[Row]) -> Prepared {
             occupant.count_request();
         }
         assert_eq!(occupant.enter(row.phase, row.deadline, at(row.since)), None);
-        if row.moved > 0 {
-            occupant.progress(row.moved, at(row.moved_at));
+        match row.phase {
+            _ if row.moved == 0 => {}
+            Phase::Body => occupant.receive(row.moved, Some(500), at(row.moved_at)),
+            _ => occupant.progress(row.moved, at(row.moved_at)),
         }
         occupant
     };
@@ -141,6 +146,81 @@ fn deadlines_and_rates_end_what_overstays() {
 }
 
 #[test]
+fn what_came_fast_counts_for_the_longest_pause_and_no_more() {
+    let rate = MinimumRate { bytes_per_second: 500, grace: millis(1000) };
+    let longest = u64::try_from(MAX_PAUSE.as_millis()).expect("short");
+    // What came when, when the board is looked at, and whether it is slow.
+    let rows: [(_, &[(usize, u64)], _, _); 7] = [
+        ("a burst, within the pause", &[(1 << 20, 0)], longest, false),
+        ("a burst, past the pause", &[(1 << 20, 0)], longest + 2, true),
+        ("a later burst, within the pause", &[(500, 0), (1 << 20, 900)], 900 + longest, false),
+        ("a later burst, past the pause", &[(500, 0), (1 << 20, 900)], 902 + longest, true),
+        ("a byte now and then after a burst", &[(1 << 20, 0), (1, 5_000), (1, 9_000)], longest + 6, true),
+        ("half a second's worth after a burst", &[(1 << 20, 0), (250, 9_000)], longest + 499, false),
+        ("no more than the rate", &[(500, 0), (500, 1_000), (500, 2_000)], 3_002, true),
+    ];
+    for (name, came, looked, slow) in rows {
+        let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
+        for (bytes, when) in came {
+            prepared.occupants[0].receive(*bytes, Some(500), at(*when));
+        }
+        assert_eq!(enforce(&prepared.board, at(looked), Some(rate)).claimed, usize::from(slow), "{name}");
+        let view = prepared.board.views().next().expect("it is taken");
+        assert_eq!(
+            view.moved,
+            came.iter().map(|(bytes, _)| *bytes as u64).sum::<u64>(),
+            "{name}: all of it is shown"
+        );
+    }
+    // Without a rate all of it counts, for nothing.
+    let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
+    prepared.occupants[0].receive(1 << 20, None, at(0));
+    assert_eq!(prepared.board.views().next().map(|view| view.counted), Some(1 << 20));
+}
+
+/// Takes back `missing` bytes for client 1, which holds 10 at a seat of its own, from bodies that hold 100 each.
+#[track_caller]
+fn check_reclaimed(name: &str, rows: &[Row], missing: u64, expected: &[&str], back: u64) {
+    let asker = Row { name: "who asks", client: 1, phase: Phase::Body, ..HONEST };
+    let prepared = prepare(&[&[asker], rows].concat());
+    for (occupant, row) in prepared.occupants.iter().zip([&[asker], rows].concat()) {
+        occupant.hold(if row.name == asker.name { 10 } else { 100 }, row.client);
+    }
+    let need = Need { seat: 0, holder: 1, missing, batch: 150 };
+    assert_eq!(reclaim(&prepared.board, NOW, need), back, "{name}");
+    let cut: Vec<_> = prepared.cut().iter().map(|(name, _)| *name).collect();
+    assert_eq!(cut, expected, "{name}");
+    assert_eq!(reclaim(&prepared.board, NOW, need), back, "{name}: what is on its way is counted");
+}
+
+#[test]
+fn memory_is_taken_back_from_those_who_deserve_it_least() {
+    use Phase::{Body, Handling, Waiting};
+    let body = |name, client, moved_at| Row {
+        client,
+        moved: 1,
+        moved_at,
+        since: 0,
+        ..Row { name, phase: Body, ..HONEST }
+    };
+    let stalled = [body("young", 2, 7_000), body("old", 3, 5_000), body("middle", 4, 6_000)];
+    let moving = [body("lately", 2, 9_999), body("before that", 2, 9_000), body("alone", 3, 8_001)];
+    let handled = [Row { phase: Handling, ..stalled[0] }, Row { phase: Waiting, ..stalled[0] }];
+    check_reclaimed("nobody is there", &[], 1, &[], 0);
+    check_reclaimed("the longest stalled, and some for the next", &stalled, 1, &["old", "middle"], 200);
+    check_reclaimed("as many as are needed", &stalled, 201, &["old", "middle", "young"], 300);
+    check_reclaimed("not enough for who asks", &stalled, 301, &[], 0);
+    check_reclaimed("who is being handled", &handled, 1, &[], 0);
+    check_reclaimed("of the client that holds most", &moving, 60, &["before that"], 100);
+    check_reclaimed("as little as will do", &moving, 40, &["before that"], 100);
+    check_reclaimed("nobody holds more than twice as much", &moving, 90, &[], 0);
+    let all = [stalled[1], moving[0], moving[1]];
+    check_reclaimed("who stalls comes first", &all, 60, &["old"], 100);
+    let own = [Row { client: 1, ..stalled[0] }, Row { client: 1, ..moving[0] }];
+    check_reclaimed("one's own that stall, never those that move", &own, 60, &["young"], 100);
+}
+
+#[test]
 fn seats_are_taken_back_from_those_who_deserve_them_least() {
     use Phase::{Body, Handling, Handshake, Head, Idle, Upgraded, Waiting, Writing};
     let row = |name, phase, since| Row { name, phase, since, ..HONEST };
@@ -156,6 +236,8 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         Row { moved: 99, ..row("crawling", Body, 9_799) },
         Row { moved: 101, ..row("walking", Body, 9_799) },
         Row { moved: 1, moved_at: 7_999, ..row("unread for 2001 ms", Writing, 0) },
+        Row { moved: 1 << 20, moved_at: 7_998, ..row("stalled for 2002 ms", Body, 7_000) },
+        Row { moved: 1 << 20, moved_at: 8_000, ..row("resting for 2000 ms", Body, 7_000) },
     ];
     let untouchable = [
         row("handled", Handling, 0),
@@ -174,6 +256,7 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     ];
     let all: Vec<Row> = suspects.iter().chain(&untouchable).chain(&at_rest).copied().collect();
     let in_order = [
+        "stalled for 2002 ms",
         "unread for 2001 ms",
         "heading for 251 ms",
         "crawling",

@@ -4,7 +4,7 @@ use super::client::{Offer, Secure, client, connect, over, shake_hands, with};
 use super::raw::{DATA, Hello};
 use super::serve;
 use crate::admission::assert_overload;
-use crate::support::{Broken, Client, Gate, PATIENCE, eventually, ms, request};
+use crate::support::{Broken, Client, Gate, PATIENCE, eventually, ms, request, stream_from};
 use rustls::version::{TLS12, TLS13};
 use selvedge::{Config, Request, Server};
 use std::io::{Read, Write};
@@ -115,6 +115,28 @@ fn past_the_budget_of_handshakes() {
         client.send_regardless(request("GET", "/"));
         client.read(false).is_ok_and(|answer| answer.status == 503)
     });
+}
+
+/// One client that opens more connections than it may has half of that time, and no more: others are still told.
+#[test]
+fn half_the_handshakes_are_for_others() {
+    let (server, gate) = gated(|config| {
+        config.max_connections = 1;
+        config.max_waiting = 1;
+        config.max_connections_per_client = Some(2);
+        config.seat_wait = NEVER;
+    });
+    let _busy = busy(&server, &gate);
+    let _waiting = Client::tcp(connect(&server));
+    eventually("it waits", || server.monitor().counters().accepted == 2);
+    let _silent: Vec<_> = (0..BUDGET).map(|_| connect(&server)).collect();
+    eventually("they are refused", || server.monitor().counters().refused == BUDGET as u64);
+    assert_eq!(server.monitor().counters().resets, BUDGET as u64 / 2);
+    let config = Arc::new(Offer::default().config());
+    let mut other = Client::over(over(stream_from(&server, 2), &config, "localhost"));
+    other.send(request("GET", "/"));
+    assert_overload(&other.last_answer(), true);
+    gate.open(1);
 }
 
 /// Who has been told takes up no time any more, however long it stays.
