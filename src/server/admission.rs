@@ -72,7 +72,7 @@ impl Admission {
     /// Finds a seat for a connection, or a place in the lobby, or refuses it. Never waits for anybody.
     pub(super) fn admit(&self, stream: Stream, peer: Option<SocketAddr>) {
         let shared = &self.shared;
-        if shared.monitor.is_refusing() {
+        if shared.standing.is_refusing() {
             return self.refuse(stream, peer, Refusal::MEMORY_SHORT, None);
         }
         let Some(mark) = shared.tally.mark(peer.into()) else {
@@ -174,8 +174,8 @@ impl Admission {
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        shared.monitor.set_overwhelmed(stuck > shared.bearable_stuck());
-        if shared.monitor.is_draining() {
+        shared.standing.set_overwhelmed(stuck > shared.bearable_stuck());
+        if shared.standing.is_draining() {
             self.send_home();
         }
         if shared.lobby.waiting() > 0 {

@@ -114,7 +114,7 @@ impl Builder {
         self
     }
 
-    /// A monitor that somebody else holds too, such as a health check. One for each server: its shutdown is on it.
+    /// A monitor that somebody else holds too, such as a health check. Several servers may count on one.
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
         self
@@ -191,6 +191,7 @@ impl Builder {
             budget: Budget::new(body_budget(&config)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
             monitor,
+            standing: Arc::default(),
             alerts: Alerts::start(alert_sinks, clock.clone()).map_err(Error::Threads)?,
             farewells,
             policy: Mutex::new(Arc::new(policy)),
@@ -217,6 +218,7 @@ impl Builder {
             ended: Mutex::new(false),
             end: Condvar::new(),
         };
+        admission.shared.monitor.add_standing(&admission.shared.standing);
         for listener in listeners {
             Acceptor::spawn(listener, admission.clone(), server.listening.hold()).map_err(Error::Threads)?;
         }

@@ -70,7 +70,7 @@ impl Shared {
     /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself, to wake
     /// its listeners: nobody asked then.
     pub(super) fn note_turned_away(&self, request: &Request, refusal: Refusal, bytes: usize) {
-        if refusal == Refusal::DRAINING || self.monitor.is_draining() {
+        if refusal == Refusal::DRAINING || self.standing.is_draining() {
             return;
         }
         if let Some(log) = &self.policy().access_log {

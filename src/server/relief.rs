@@ -30,7 +30,7 @@ impl Relief {
         let mut relief = Relief { admission: admission.clone(), pressure, step: Step::Well };
         relief.look();
         let run = move || {
-            while !relief.admission.shared.monitor.is_draining() {
+            while !relief.admission.shared.standing.is_draining() {
                 sleep(EVERY);
                 relief.look();
             }
@@ -50,7 +50,7 @@ impl Relief {
         // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
         // helps only while clients hold a good part of it.
         let helps = self.held() >= limit / 4;
-        shared.monitor.set_refusing(step >= Step::Refuse && helps);
+        shared.standing.set_refusing(step >= Step::Refuse && helps);
         if step != self.step {
             if self.step == Step::Well {
                 shared.alerts.raise(Alert::Memory { at: shared.clock.date(), bytes: usage.memory, limit });
