@@ -89,7 +89,7 @@ impl Serving {
         let settings = tls::settings(options)?;
         let Service { builder, handler, login } = self.kept.service(options)?;
         // The last that can fail.
-        self.kept.secured.replace(settings)?;
+        self.kept.secured.replace(&self.server, settings)?;
         self.server.renew(builder, handler)?;
         self.end_sessions(login);
         Ok(())

@@ -204,12 +204,7 @@ impl Builder {
             crew,
         });
         let admission = Arc::new(Admission::new(shared));
-        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
-        admission.spawn_watchdog().map_err(Error::Threads)?;
-        // One thread watches the process; the listener for those who watch over a server needs no second one.
-        if crew.is_empty() {
-            Relief::spawn(&admission).map_err(Error::Threads)?;
-        }
+        // From here on an error drops it, and so ends what has been started.
         let server = Server {
             admission: admission.clone(),
             addresses,
@@ -219,6 +214,14 @@ impl Builder {
             end: Condvar::new(),
         };
         admission.shared.monitor.add_standing(&admission.shared.standing);
+        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
+        admission.spawn_watchdog().map_err(Error::Threads)?;
+        #[cfg(feature = "tls-rustls")]
+        Certificates::watch(&admission.shared).map_err(Error::Threads)?;
+        // One thread watches the process; the listener for those who watch over a server needs no second one.
+        if crew.is_empty() {
+            Relief::spawn(&admission).map_err(Error::Threads)?;
+        }
         for listener in listeners {
             Acceptor::spawn(listener, admission.clone(), server.listening.hold()).map_err(Error::Threads)?;
         }

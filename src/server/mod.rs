@@ -140,6 +140,18 @@ impl Server {
             self.end.wait_until(&mut ended, None);
         }
     }
+    /// Gives the TLS of a listener other settings, as [`Tls::replace`](crate::Tls::replace) does. If they cannot be used, that
+    /// is an alert too.
+    #[cfg(all(feature = "tls-rustls", feature = "cli"))]
+    pub(crate) fn replace_tls(
+        &self,
+        tls: &crate::net::Tls,
+        settings: crate::net::TlsSettings,
+    ) -> Result<(), Error> {
+        let shared = &self.admission.shared;
+        shared.certificates.replace(shared, tls, settings)
+    }
+
 }
 
 impl Drop for Server {

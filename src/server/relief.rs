@@ -1,5 +1,4 @@
-//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it. The same
-//! thread looks after certificates.
+//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it.
 
 use super::admission::Admission;
 use crate::monitor::Alert;
@@ -40,8 +39,6 @@ impl Relief {
 
     fn look(&mut self) {
         let shared = &self.admission.shared;
-        #[cfg(feature = "tls-rustls")]
-        shared.certificates.look(shared, shared.clock.now());
         let Some(usage) = Usage::now() else { return };
         shared.monitor.set_usage(usage);
         let Some(pressure) = &mut self.pressure else { return };
