@@ -113,6 +113,42 @@ impl Guard for Named {
             }
             _ => Ok(()),
         }
+/// Where GET is answered whatever the path, every path is known, and to HEAD too.
+#[test]
+fn routes_for_any_path() {
+    let head = |status| move |_: &mut Request| Response::new(status);
+    let router = Router::new()
+        .get("/a", |_: &mut Request| "never")
+        .post("/a", |_: &mut Request| "posted")
+        .on(Method::OPTIONS, "/b", head(StatusCode::ACCEPTED))
+        .on(Method::HEAD, "/b", head(StatusCode::ACCEPTED))
+        .on_any_path(Method::GET, |request: &mut Request| request.path().to_owned())
+        .on_any_path(Method::DELETE, |_: &mut Request| "gone");
+    let server = serve(|_| (), router);
+    let mut client = Client::connect(&server);
+    let rows: &[(&str, &str, u16, Option<&str>)] = &[
+        ("GET", "/nowhere", 200, None),
+        ("HEAD", "/nowhere", 200, None),
+        ("HEAD", "/a", 200, None),
+        ("HEAD", "/b", 200, None),
+        ("DELETE", "/nowhere", 200, None),
+        ("POST", "/a", 200, None),
+        ("PUT", "/nowhere", 405, Some("GET, DELETE, HEAD, OPTIONS")),
+        ("OPTIONS", "/nowhere", 204, Some("GET, DELETE, HEAD, OPTIONS")),
+        ("PUT", "/a", 405, Some("GET, POST, DELETE, HEAD, OPTIONS")),
+        ("OPTIONS", "/b", 202, None),
+        ("PUT", "/b", 405, Some("OPTIONS, HEAD, GET, DELETE")),
+    ];
+    for (method, path, status, allow) in rows {
+        client.send(request(method, path));
+        let answer = if *method == "HEAD" { client.answer_to_head() } else { client.answer() };
+        assert_eq!((answer.status, answer.field("allow")), (*status, *allow), "{method} {path}");
+    }
+    // What is no GET makes no path known.
+    let server = serve(|_| (), Router::new().on_any_path(Method::POST, |_: &mut Request| "posted"));
+    assert_eq!(Client::connect(&server).get("/nowhere").status, 404);
+}
+
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
