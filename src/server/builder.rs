@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::guard::{Guard, SecurityHeaders};
 use crate::monitor::resources::limit;
 use crate::monitor::{AccessLog, AddressSpace, AlertSink, Alerts, Monitor};
-use crate::net::Listener;
+use crate::net::{Address, Listener};
 use crate::service::Handler;
 use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
@@ -156,7 +156,7 @@ impl Builder {
 
     /// Gives a server that runs new limits, guards, fields, access log and handler: see [`Server::renew`].
     pub(super) fn renew(self, server: &Server, handler: impl Handler) -> Result<(), Error> {
-        self.config.validate()?;
+        server.may_renew(&self.config)?;
         let Builder { config, guards, headers, access_log, .. } = self;
         let make = |before: &Policy| {
             Policy::new(config, headers, guards, access_log, Box::new(handler), Some(before))
@@ -169,10 +169,11 @@ impl Builder {
     /// ([`Error::Setting`]), or if the system gives no threads or random numbers.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
+        let addresses: Vec<_> = self.listeners.iter().map(|listener| listener.address().clone()).collect();
+        self.config.validate_source(may_be_local(&addresses))?;
         let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
             self;
         let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
-        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let wakers = listeners.iter().map(Listener::waker).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
@@ -213,7 +214,6 @@ impl Builder {
             ended: Mutex::new(false),
             end: Condvar::new(),
         };
-        admission.shared.monitor.add_standing(&admission.shared.standing);
         farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
         admission.spawn_watchdog().map_err(Error::Threads)?;
         #[cfg(feature = "tls-rustls")]
@@ -222,11 +222,17 @@ impl Builder {
         if crew.is_empty() {
             Relief::spawn(&admission).map_err(Error::Threads)?;
         }
+        admission.shared.monitor.add_standing(&admission.shared.standing);
         for listener in listeners {
             Acceptor::spawn(listener, admission.clone(), server.listening.hold()).map_err(Error::Threads)?;
         }
         Ok(server)
     }
+}
+
+/// Whether connections may come that have no address: by a Unix socket, or from somebody who brings them.
+pub(super) fn may_be_local(addresses: &[Address]) -> bool {
+    addresses.is_empty() || addresses.iter().any(|address| address.tcp().is_none())
 }
 
 /// Bytes of bodies in all: what is configured, but the default gives way to a memory limit it does not fit in twice. A few

@@ -25,6 +25,7 @@ pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};
 
+use crate::config::Config;
 use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
 use crate::net::{Address, Stream, Waker};
@@ -107,7 +108,7 @@ impl Server {
     /// log in `builder` there is none any more.
     ///
     /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
-    /// clock and alert sinks stay those the server was started with. After an error ([`Config::validate`]) nothing has changed.
+    /// clock and alert sinks stay those the server was started with, and the others must go together with them. After an error ([`Config::validate`]) nothing has changed.
     ///
     /// ```
     /// use selvedge::{Config, Request, Server};
@@ -123,6 +124,12 @@ impl Server {
         builder.renew(self, handler)
     }
 
+    /// Whether it can go on with these limits, and those that stay as they are.
+    pub(crate) fn may_renew(&self, config: &Config) -> Result<(), Error> {
+        config.within(&self.admission.shared.config).validate()?;
+        config.validate_source(builder::may_be_local(&self.addresses))
+    }
+
     /// Reads the certificates of all listeners again, for connections from now on. Each that cannot be used leaves the one
     /// of before in place, and is told of as an alert; the first error is given back.
     ///
@@ -133,13 +140,6 @@ impl Server {
         shared.certificates.reload(shared)
     }
 
-    /// Waits until the server has been shut down by somebody else.
-    pub fn wait(&self) {
-        let mut ended = self.ended.lock();
-        while !*ended {
-            self.end.wait_until(&mut ended, None);
-        }
-    }
     /// Gives the TLS of a listener other settings, as [`Tls::replace`](crate::Tls::replace) does. If they cannot be used, that
     /// is an alert too.
     #[cfg(all(feature = "tls-rustls", feature = "cli"))]
@@ -152,6 +152,13 @@ impl Server {
         shared.certificates.replace(shared, tls, settings)
     }
 
+    /// Waits until the server has been shut down by somebody else.
+    pub fn wait(&self) {
+        let mut ended = self.ended.lock();
+        while !*ended {
+            self.end.wait_until(&mut ended, None);
+        }
+    }
 }
 
 impl Drop for Server {

@@ -5,8 +5,8 @@ use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::Health;
 use selvedge::{
-    Exchange, Guard, Handler, HeaderName, HeaderValue, Method, Plan, RateLimit, Refusal, Request, Response,
-    Router, SecurityHeaders, StatusCode,
+    AddressSource, Config, Exchange, Guard, Handler, HeaderName, HeaderValue, Method, Plan, RateLimit,
+    Refusal, Request, Response, Router, SecurityHeaders, Server, StatusCode,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +27,42 @@ fn uris() {
     for path in ["/", "//a", "/[]{}|^:@?[]{}|^`", "/?", "/%2e?a?b", &long] {
         assert_eq!(client.get(path).text(), path);
     }
+}
+
+/// A library's server listens where it is told to, and by that it is judged whose word counts there.
+#[test]
+fn where_it_listens_is_what_counts() {
+    let config = |addresses: &[&str]| Config {
+        bind: addresses.iter().map(|&address| address.into()).collect(),
+        client_ip_from: AddressSource::XForwardedFor,
+        ..Config::default()
+    };
+    let folder = std::env::temp_dir().join(format!("selvedge-where-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a place to write");
+    let unix = format!("unix:{}", folder.join("socket").display());
+    let rows: &[(&[&str], &[&str], bool)] = &[
+        (&[], &[&unix], true),
+        (&["127.0.0.1:8000"], &[&unix, "127.0.0.1:0"], true),
+        // Whoever brings connections may bring them from a Unix socket.
+        (&["127.0.0.1:8000"], &[], true),
+        (&[&unix], &["127.0.0.1:0"], false),
+    ];
+    for (told, addresses, starts) in rows {
+        let builder = Server::builder().config(config(told));
+        let builder =
+            addresses.iter().fold(builder, |builder, address| builder.bind(address).expect("it is free"));
+        let started = builder.serve(|_: &mut Request| "");
+        let problem = started.as_ref().err().map(ToString::to_string);
+        assert_eq!(problem.is_none(), *starts, "{told:?} {addresses:?} {problem:?}");
+        assert!(problem.is_none_or(|problem| problem.contains("--client-ip-from: nobody is trusted")));
+        let Ok(server) = started else { continue };
+        let renewed = server.renew(Server::builder().config(config(&[])), |_: &mut Request| "");
+        assert!(renewed.is_ok(), "{addresses:?}: {renewed:?}");
+    }
+    let server = serve(|_| (), |_: &mut Request| "");
+    let renewed = server.renew(Server::builder().config(config(&[&unix])), |_: &mut Request| "");
+    assert!(renewed.is_err_and(|problem| problem.to_string().contains("nobody is trusted")));
+    std::fs::remove_dir_all(&folder).expect("ours");
 }
 
 #[test]
@@ -77,42 +113,6 @@ fn router() {
     }
 }
 
-#[test]
-fn a_handler_sets_its_own_limit() {
-    struct Larger;
-    impl Handler for Larger {
-        fn handle(&self, request: &mut Request) -> Response {
-            Response::text(request.body().len().to_string())
-        }
-        fn plan(&self, request: &Request) -> Plan {
-            let max_body = (request.path() == "/large").then_some(100);
-            Plan { max_body, ..Plan::default() }
-        }
-    }
-    let server = serve(|config| config.max_body = 10, Larger);
-    for (path, length, status) in [("/", 10, 200), ("/", 11, 413), ("/large", 100, 200), ("/large", 101, 413)]
-    {
-        let answer = Client::connect(&server).ask(post(path, &"x".repeat(length)));
-        assert_eq!(answer.status, status, "{path} {length}");
-    }
-}
-
-/// Writes its name where it is asked, on the way in and on the way out.
-struct Named(&'static str, Arc<Mutex<Vec<String>>>);
-
-impl Guard for Named {
-    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
-        self.1.lock().expect("whole").push(format!("{} in", self.0));
-        let mut seen = exchange.request().extensions().and_then(|all| all.get::<String>()).cloned();
-        seen.get_or_insert_default().push_str(self.0);
-        exchange.request_mut().extensions_mut().insert(seen.unwrap_or_default());
-        match exchange.request().header("x-refused-by") {
-            Some(name) if name == self.0.as_bytes() => {
-                let refusal = Refusal::new(StatusCode::IM_A_TEAPOT, "the secret cause");
-                Err(refusal.retry_after(Duration::from_millis(1500)))
-            }
-            _ => Ok(()),
-        }
 /// Where GET is answered whatever the path, every path is known, and to HEAD too.
 #[test]
 fn routes_for_any_path() {
@@ -149,6 +149,42 @@ fn routes_for_any_path() {
     assert_eq!(Client::connect(&server).get("/nowhere").status, 404);
 }
 
+#[test]
+fn a_handler_sets_its_own_limit() {
+    struct Larger;
+    impl Handler for Larger {
+        fn handle(&self, request: &mut Request) -> Response {
+            Response::text(request.body().len().to_string())
+        }
+        fn plan(&self, request: &Request) -> Plan {
+            let max_body = (request.path() == "/large").then_some(100);
+            Plan { max_body, ..Plan::default() }
+        }
+    }
+    let server = serve(|config| config.max_body = 10, Larger);
+    for (path, length, status) in [("/", 10, 200), ("/", 11, 413), ("/large", 100, 200), ("/large", 101, 413)]
+    {
+        let answer = Client::connect(&server).ask(post(path, &"x".repeat(length)));
+        assert_eq!(answer.status, status, "{path} {length}");
+    }
+}
+
+/// Writes its name where it is asked, on the way in and on the way out.
+struct Named(&'static str, Arc<Mutex<Vec<String>>>);
+
+impl Guard for Named {
+    fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+        self.1.lock().expect("whole").push(format!("{} in", self.0));
+        let mut seen = exchange.request().extensions().and_then(|all| all.get::<String>()).cloned();
+        seen.get_or_insert_default().push_str(self.0);
+        exchange.request_mut().extensions_mut().insert(seen.unwrap_or_default());
+        match exchange.request().header("x-refused-by") {
+            Some(name) if name == self.0.as_bytes() => {
+                let refusal = Refusal::new(StatusCode::IM_A_TEAPOT, "the secret cause");
+                Err(refusal.retry_after(Duration::from_millis(1500)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
