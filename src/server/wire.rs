@@ -28,6 +28,7 @@ pub(super) struct Wire {
     /// What is counted of this connection.
     pub(super) meter: Meter,
     write_timeout: Duration,
+    handler_timeout: Duration,
     min_rate: Option<u64>,
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
@@ -44,6 +45,7 @@ impl Wire {
             occupant: Arc::new(occupant),
             clock: shared.clock.clone(),
             write_timeout: Duration::ZERO,
+            handler_timeout: Duration::ZERO,
             min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
@@ -53,9 +55,10 @@ impl Wire {
         wire
     }
 
-    /// From the next answer on its client may read as slowly as `config` permits.
+    /// From the next answer on its client may read, and its reader work, as slowly as `config` permits.
     pub(super) fn obey(&mut self, config: &Config) {
         self.write_timeout = config.write_timeout;
+        self.handler_timeout = config.handler_timeout;
         self.min_rate = config.min_rate;
     }
 
@@ -183,10 +186,11 @@ impl Wire {
         retry(|| self.stream.flush()).map_err(|_| CloseReason::Broken)
     }
 
-    /// Runs `produce`, which makes more of the answer: its time is not the client's.
+    /// Runs `produce`, which makes more of the answer: its time is not the client's, but a handler's, and has a handler's
+    /// bound.
     pub(super) fn pause_answer<R>(&mut self, produce: impl FnOnce() -> R) -> R {
         let began = self.clock.now();
-        self.occupant.enter(Phase::Handling, Tick::NEVER, began);
+        self.occupant.enter(Phase::Handling, began.after(self.handler_timeout), began);
         let produced = produce();
         let now = self.clock.now();
         self.write_deadline = self.write_deadline.after(now.since(began));
