@@ -17,8 +17,9 @@ impl Connection {
         let request = &self.exchange.request;
         // A head that was refused was never complete.
         let complete = request.head.len > 0;
+        let method = self.parser.has_method().then(|| request.method());
         self.wire.meter.note_answer(&Answered {
-            method: request.method(),
+            method,
             status,
             duration: complete.then(|| began.since(self.exchange.now)),
             sent: self.wire.sent(),
@@ -26,7 +27,11 @@ impl Connection {
         });
         // To be asked often is what a probe is for.
         if !self.exchange.plan.probe {
-            self.shared.alerts.note(HitKind::new(request.client(), request.method(), status), began);
+            let kind = match method {
+                Some(method) => HitKind::new(request.client(), method, status),
+                None => HitKind::without_method(request.client(), status),
+            };
+            self.shared.alerts.note(kind, began);
         }
         if let Some(log) = &self.policy.access_log {
             let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });
@@ -49,13 +54,14 @@ impl Shared {
         line: &mut Vec<u8>,
     ) {
         let (head, input) = (&request.head, request.input.message());
-        // Of a request whose first line was not understood there is no target.
+        // Of a request line that was not understood there is a part at most. The path is the last of it that is known.
         let target = head.target.of(input);
+        let version = (!head.path.is_empty()).then_some(head.version);
         let access = Access {
             time: self.clock.date(),
             client: request.client_address(),
             peer: request.peer(),
-            request: (!target.is_empty()).then(|| (head.method.as_str(), target, head.version)),
+            request: (!target.is_empty()).then(|| (head.method.as_str(), target, version)),
             status,
             bytes,
             duration,
