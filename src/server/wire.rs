@@ -153,7 +153,8 @@ impl Wire {
 
     /// Sends `len` bytes of `file` from `offset` on.
     pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
-        let end = offset.saturating_add(len);
+        // No file has what lies beyond.
+        let end = offset.checked_add(len).ok_or(CloseReason::AnswerFailed)?;
         let mut copied = Vec::new();
         let (mut block, mut far) = (BLOCK, false);
         while offset < end {
