@@ -51,7 +51,7 @@ pub struct Config {
 
     /// Seats: connections served at once, one thread each. Default 1024.
     pub max_connections: usize,
-    /// Connections one client may hold at once (IPv4 /32, IPv6 /64). Default 256.
+    /// Connections one client may hold at once (IPv4 /32, IPv6 /64; all that come by Unix sockets are one). Default 256.
     pub max_connections_per_client: Option<usize>,
     /// Places in the lobby, where accepted connections wait for a seat. Default 256.
     pub max_waiting: usize,

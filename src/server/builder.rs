@@ -157,6 +157,10 @@ impl Builder {
     /// Gives a server that runs new limits, guards, fields, access log and handler: see [`Server::renew`].
     pub(super) fn renew(self, server: &Server, handler: impl Handler) -> Result<(), Error> {
         server.may_renew(&self.config)?;
+        if let Some(listener) = self.listeners.first() {
+            let problem = "a server that runs listens where it has begun to; start another one there".into();
+            return Err(Error::Address { given: listener.address().to_string(), problem });
+        }
         let Builder { config, guards, headers, access_log, .. } = self;
         let make = |before: &Policy| {
             Policy::new(config, headers, guards, access_log, Box::new(handler), Some(before))

@@ -108,7 +108,8 @@ impl Server {
     /// log in `builder` there is none any more.
     ///
     /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
-    /// clock and alert sinks stay those the server was started with, and the others must go together with them. After an error ([`Config::validate`]) nothing has changed.
+    /// clock and alert sinks stay those the server was started with, and the other settings must go together with them. A
+    /// `builder` that listens is an error. After an error ([`Config::validate`]) nothing has changed.
     ///
     /// ```
     /// use selvedge::{Config, Request, Server};

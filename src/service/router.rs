@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 /// Chooses a handler by the path, compared as it was sent, and the method.
 ///
-/// Paths are whole and have no patterns: `/a` is neither `/a/` nor `/%61`. An unknown path is 404. A known path with another
+/// Paths are whole, begin with `/` and have no patterns: `/a` is neither `/a/` nor `/%61`. An unknown path is 404. A known path with another
 /// method is 405 with Allow (RFC 9110 §15.5.6). HEAD goes to the handler of GET, and the server leaves the body out. OPTIONS
 /// is answered with Allow. Who needs more matches on [`Request::path`] in a handler of his own.
 ///

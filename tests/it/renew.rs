@@ -96,6 +96,15 @@ fn nonsense_changes_nothing() {
     assert_eq!(Client::connect(&server).get("/").text(), "old");
 }
 
+/// Nobody waits in vain at an address that a renewal would not listen on.
+#[test]
+fn other_addresses_are_refused() {
+    let server = serve(|_| {}, |_: &mut Request| "old");
+    let problem = server.renew(builder(|_| {}), |_: &mut Request| "new").expect_err("it listens elsewhere");
+    assert!(problem.to_string().contains("a server that runs listens where it has begun to"), "{problem}");
+    assert_eq!(Client::connect(&server).get("/").text(), "old");
+}
+
 /// Many renewals under load, and not one request fails.
 #[test]
 fn no_request_is_lost() {
