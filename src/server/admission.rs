@@ -118,10 +118,8 @@ impl Admission {
     /// Why nobody is wanted who comes by himself, if so.
     fn unwanted(&self) -> Option<Refusal> {
         let standing = &self.shared.standing;
-        match standing.is_draining() {
-            true => Some(Refusal::DRAINING),
-            false => standing.is_refusing().then_some(Refusal::MEMORY_SHORT),
-        }
+        let short = standing.is_refusing().then_some(Refusal::MEMORY_SHORT);
+        if standing.is_draining() { Some(Refusal::DRAINING) } else { short }
     }
 
     /// Refuses a connection without a worker; `mark` is what counts it, if it has been counted.

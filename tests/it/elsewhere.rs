@@ -168,7 +168,9 @@ fn connections_from_elsewhere_when_memory_is_short() {
         .serve(handler)
         .expect("it starts");
     let mut clients = [(); MANY].map(|()| Client::connect(&server));
-    clients.iter_mut().for_each(|client| client.send(request("GET", "/")));
+    for client in &mut clients {
+        client.send(request("GET", "/"));
+    }
     gate.wait_for(MANY);
     eventually("it wants no more", || {
         clock.advance(ms(300));

@@ -79,8 +79,10 @@ fn a_rate_that_stays_goes_on() {
 /// Limits at odds with each other change nothing.
 #[test]
 fn nonsense_changes_nothing() {
+    type Change = fn(&mut Config);
+
     let server = serve(|_| {}, |_: &mut Request| "old");
-    let rows: &[(fn(&mut Config), &str)] = &[
+    let rows: &[(Change, &str)] = &[
         (|config| config.max_request_line = config.max_head + 1, "--max-request-line"),
         // Room that there is not, for it cannot grow any more.
         (
