@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Serves from now on with the limits, guards, fields, access log and handler of `builder` and `handler`. Requests that
-    /// have begun are finished with those of before, and no connection is lost. Rates of [`Config`](crate::Config) that stay
+    /// have begun are finished with those of before, and no connection is lost. Rates of [`Config`] that stay
     /// the same go on being counted; what guards of yours know they keep if they are the same, in an `Arc`. Without an access
     /// log in `builder` there is none any more.
     ///
