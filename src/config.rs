@@ -45,12 +45,13 @@ pub struct Rate {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Addresses to listen on: `host:port`, `unix:PATH` for a Unix socket, or `fd:N` for one that is listened on already.
+    /// Addresses the program listens on: `host:port`, `unix:PATH` for a Unix socket, or `fd:N` for one that is listened on
+    /// already. A library's server listens where its builder says.
     pub bind: Vec<String>,
 
     /// Seats: connections served at once, one thread each. Default 1024.
     pub max_connections: usize,
-    /// Connections one client may hold at once (IPv4 /32, IPv6 /64). Default 256.
+    /// Connections one client may hold at once (IPv4 /32, IPv6 /64; all that come by Unix sockets are one). Default 256.
     pub max_connections_per_client: Option<usize>,
     /// Places in the lobby, where accepted connections wait for a seat. Default 256.
     pub max_waiting: usize,
@@ -180,26 +181,13 @@ impl Default for Config {
 
 impl Config {
     /// Whether a server can run with these limits: each within the bounds of its [`Setting`], and none at odds with
-    /// another. The first that is not is named.
+    /// another. The first that is not is named. [`bind`](Config::bind) is not looked at.
     pub fn validate(&self) -> Result<(), Error> {
-        if self.bind.is_empty() {
-            let problem = "no address to listen on; give at least one, HOST:PORT or unix:PATH".into();
-            return Err(Error::Setting { name: "bind", problem });
-        }
         // What can be written can be had: the bounds are those of the text, so they stand in one place.
         let mut scratch = self.clone();
         for setting in SETTINGS {
             (setting.set)(&mut scratch, &(setting.show)(self))
                 .map_err(|problem| Error::Setting { name: setting.name, problem })?;
-        }
-        if self.client_ip_from != AddressSource::Peer && self.trusted_proxies.is_empty() {
-            // A socket that somebody else has bound may be one of the kind.
-            let may_be_unix = |address: &String| address.starts_with("unix:") || address.starts_with("fd:");
-            let unix = self.bind.iter().any(may_be_unix);
-            if !unix {
-                let problem = "nobody is trusted to send it; name the proxies with --trusted-proxy".into();
-                return Err(Error::Setting { name: "client-ip-from", problem });
-            }
         }
         if self.max_request_line > self.max_head {
             return Err(self.conflict("max-request-line", "max-head"));
@@ -208,6 +196,26 @@ impl Config {
             return Err(self.conflict("max-body", "max-buffered"));
         }
         Ok(())
+    }
+
+    /// Whether somebody can be believed where a client's address is to be read: a proxy that is named or, where peers
+    /// `may_be_local`, one that comes by a Unix socket.
+    pub(crate) fn validate_source(&self, may_be_local: bool) -> Result<(), Error> {
+        if self.client_ip_from == AddressSource::Peer || may_be_local || !self.trusted_proxies.is_empty() {
+            return Ok(());
+        }
+        let problem = "nobody is trusted to send it; name the proxies with --trusted-proxy".into();
+        Err(Error::Setting { name: "client-ip-from", problem })
+    }
+
+    /// The same limits, but those that are [`FIXED`] as they are in `running`.
+    pub(crate) fn within(&self, running: &Config) -> Config {
+        let mut config = self.clone();
+        for setting in SETTINGS.iter().filter(|setting| FIXED.contains(&setting.name)) {
+            // What was shown can be read.
+            let _ = (setting.set)(&mut config, &(setting.show)(running));
+        }
+        config
     }
 
     /// `small` is larger than `large`, which holds it.

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::options::Options;
 use crate::net::{Listener, Tls};
+use crate::server::Server;
 
 #[derive(Default)]
 pub(super) struct Secured {
@@ -13,7 +14,7 @@ pub(super) struct Secured {
 
 impl Secured {
     #[allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "as it is with TLS")]
-    pub(super) fn replace(&self, settings: Option<Tls>) -> Result<(), Failure> {
+    pub(super) fn replace(&self, _: &Server, settings: Option<Tls>) -> Result<(), Failure> {
         match self.tls.as_ref().or(settings.as_ref()) {
             None => Ok(()),
             Some(tls) => match *tls {},

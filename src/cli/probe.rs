@@ -40,7 +40,8 @@ pub(super) fn arguments(command: Command) -> Command {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 if the answer was a 2xx, 1 otherwise. Redirects are not followed.
-In a container: HEALTHCHECK CMD [\"selvedge\", \"probe\", \"http://127.0.0.1:8000/healthz\"]
+In a container: HEALTHCHECK CMD [\"selvedge\", \"probe\", \"http://127.0.0.1:9000/healthz\"]
+with --admin 127.0.0.1:9000, or --admin unix:FILE and unix:FILE:/healthz
 ";
 
 /// Asks, and says in a line what came of it.

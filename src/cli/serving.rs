@@ -85,11 +85,11 @@ impl Serving {
     /// Puts new options in effect, as far as that can be done without a restart; all of them or, after an error, none.
     pub(super) fn renew(&self, options: &Options) -> Result<(), Failure> {
         // New limits may not go together with those that stay as they were.
-        options.config.validate()?;
+        self.server.may_renew(&options.config)?;
         let settings = tls::settings(options)?;
         let Service { builder, handler, login } = self.kept.service(options)?;
         // The last that can fail.
-        self.kept.secured.replace(settings)?;
+        self.kept.secured.replace(&self.server, settings)?;
         self.server.renew(builder, handler)?;
         self.end_sessions(login);
         Ok(())

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::options::Options;
 use crate::net::{CertificateFiles, Listener, Profile, Tls, TlsSettings};
+use crate::server::Server;
 
 /// TLS as the options want it, and what is to be said about it at the start.
 #[derive(Default)]
@@ -17,9 +18,9 @@ pub(super) struct Secured {
 
 impl Secured {
     /// Takes other certificates, or reads the same ones again. Whether there is TLS at all was decided at the start.
-    pub(super) fn replace(&self, settings: Option<TlsSettings>) -> Result<(), Failure> {
+    pub(super) fn replace(&self, server: &Server, settings: Option<TlsSettings>) -> Result<(), Failure> {
         match (&self.tls, settings) {
-            (Some(tls), Some(settings)) if !self.provisional => Ok(tls.replace(settings)?),
+            (Some(tls), Some(settings)) if !self.provisional => Ok(server.replace_tls(tls, settings)?),
             (None, Some(_)) => Err(Failure::start("TLS cannot begin while the server runs; restart it")),
             (Some(_), None) if !self.provisional => {
                 Err(Failure::start("TLS cannot end while the server runs; restart it"))

@@ -200,6 +200,11 @@ impl Parser {
         self.at > self.start && !matches!(self.state, State::Skip)
     }
 
+    /// Whether the method has been read.
+    pub fn has_method(&self) -> bool {
+        !matches!(self.state, State::Start | State::Skip | State::Method)
+    }
+
     /// Goes on up to the end of the request line. Every octet of it is looked at once, in order.
     fn request_line(&mut self, buffer: &[u8], head: &mut Head) -> Result<Status, Refusal> {
         loop {

@@ -93,9 +93,10 @@ impl Body {
     }
 
     /// Whatever `reader` gives until it ends, sent as it comes: chunked (RFC 9112 §7.1), or until the connection closes
-    /// for a client of HTTP/1.0. It is read by the connection's thread after the handler has returned, without a deadline and
-    /// without a place among the requests in flight: a `read` that never returns holds its seat. An error ends the connection
-    /// without the last chunk, so that the client knows.
+    /// for a client of HTTP/1.0. It is read by the connection's thread after the handler has returned, and without a place
+    /// among the requests in flight. Nobody can end a `read` that takes longer than
+    /// [`handler_timeout`](crate::Config::handler_timeout), but it counts as a stuck handler until it returns, so who waits
+    /// for events gives something now and then. An error ends the connection without the last chunk, so that the client knows.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Body(Content::Reader { reader: Box::new(reader), len: None })
     }

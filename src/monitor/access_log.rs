@@ -40,8 +40,8 @@ pub struct Access<'a> {
     pub client: Option<IpAddr>,
     /// The other end of the connection; `None` on a Unix socket.
     pub peer: Option<SocketAddr>,
-    /// Method, target and version, if the request line was understood.
-    pub request: Option<(&'a str, &'a [u8], Version)>,
+    /// Method and target, if they were read, and the version, if the whole request line was understood.
+    pub request: Option<(&'a str, &'a [u8], Option<Version>)>,
     /// The status.
     pub status: StatusCode,
     /// Bytes of the body that were handed to the system, with the framing of chunks.
@@ -119,7 +119,11 @@ fn combined(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
         push_cut(line, method.as_bytes());
         line.push(b' ');
         push_cut(line, target);
-        line.extend_from_slice(if version == Version::HTTP_10 { b" HTTP/1.0" } else { b" HTTP/1.1" });
+        line.extend_from_slice(match version {
+            Some(Version::HTTP_10) => b" HTTP/1.0",
+            Some(_) => b" HTTP/1.1",
+            None => b"",
+        });
     } else {
         line.push(b'-');
     }
@@ -166,7 +170,8 @@ fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
         None => line.extend_from_slice(b"null"),
     }
     let (method, target, version) = access.request.map_or((None, None, None), |(method, target, version)| {
-        (Some(method.as_bytes()), Some(target), Some(if version == Version::HTTP_10 { "1.0" } else { "1.1" }))
+        let version = version.map(|version| if version == Version::HTTP_10 { "1.0" } else { "1.1" });
+        (Some(method.as_bytes()), Some(target), version)
     });
     push_member(line, "method", method);
     push_member(line, "target", target);

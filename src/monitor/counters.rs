@@ -5,10 +5,11 @@ use super::heartbeat::Heartbeat;
 use super::incidents::{Incident, Incidents};
 use super::metrics::{Common, SeatCounts, Totals, sum};
 use super::resources::Usage;
+use super::standing::{Standing, Standings};
 use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::message::ClientKey;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// What the server counts and tells about itself. Cloned to whoever wants to read it.
@@ -45,10 +46,6 @@ pub struct Monitor {
 struct State {
     /// Connections that have a seat. Written when one sits down or leaves.
     active: AtomicUsize,
-    /// Set once, when a shutdown begins.
-    draining: AtomicBool,
-    /// Written by the watchdog when the number of stuck handlers changes.
-    overwhelmed: AtomicBool,
     /// Written by the acceptor.
     accepted: AtomicU64,
     /// Written by the acceptor.
@@ -59,8 +56,6 @@ struct State {
     stuck: AtomicU64,
     /// TLS connections that were reset because there was no time to tell them why.
     resets: AtomicU64,
-    /// Set by the thread that watches memory, read by the acceptor.
-    refusing: AtomicBool,
     /// What the process has, written by the thread that samples it; zero before the first sample.
     memory: AtomicU64,
     descriptors: AtomicU64,
@@ -71,6 +66,7 @@ struct State {
     common: Arc<Common>,
     /// Those of every server that counts here. Written when one starts.
     servers: Mutex<Vec<Arc<SeatCounts>>>,
+    standings: Standings,
     incidents: Incidents,
     handshakes: Handshakes,
 }
@@ -105,20 +101,18 @@ impl Monitor {
     pub fn new(clock: Clock) -> Self {
         let state = State {
             active: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
-            overwhelmed: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             accept_errors: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
             resets: AtomicU64::new(0),
-            refusing: AtomicBool::new(false),
             memory: AtomicU64::new(0),
             descriptors: AtomicU64::new(0),
             threads: AtomicU64::new(0),
             memory_limit: AtomicU64::new(0),
             common: Arc::new(Common::new()),
             servers: Mutex::new(Vec::new()),
+            standings: Standings::default(),
             incidents: Incidents::default(),
             handshakes: Handshakes::default(),
         };
@@ -148,10 +142,10 @@ impl Monitor {
     }
 
     /// Whether the server wants more requests: it is not shutting down, not too many of its handlers are
-    /// stuck, and there is memory for more.
+    /// stuck, and there is memory for more. Of several servers that count here, whether all do that are not shutting down,
+    /// as long as there is one.
     pub fn is_ready(&self) -> bool {
-        let State { draining, overwhelmed, refusing, .. } = &*self.state;
-        ![draining, overwhelmed, refusing].iter().any(|flag| flag.load(Ordering::Relaxed))
+        self.state.standings.are_well()
     }
 
     /// The counts now.
@@ -204,6 +198,11 @@ impl Monitor {
         counts
     }
 
+    /// From now on it counts whether this server wants more.
+    pub(crate) fn add_standing(&self, standing: &Arc<Standing>) {
+        self.state.standings.add(standing.clone());
+    }
+
     /// What befell connections since this was last asked.
     pub(crate) fn take_incidents(&self) -> Vec<Incident> {
         self.state.incidents.take()
@@ -232,15 +231,6 @@ impl Monitor {
         memory.store(usage.memory, Ordering::Relaxed);
         descriptors.store(usage.descriptors, Ordering::Relaxed);
         threads.store(usage.threads, Ordering::Relaxed);
-    }
-
-    /// Whether new connections are refused for lack of memory.
-    pub(crate) fn is_refusing(&self) -> bool {
-        self.state.refusing.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_refusing(&self, refusing: bool) {
-        self.state.refusing.store(refusing, Ordering::Relaxed);
     }
 
     pub(crate) fn arrive(&self) -> Presence {
@@ -299,24 +289,6 @@ impl Monitor {
     /// A TLS handshake failed.
     pub(crate) fn note_handshake_failure(&self, reason: &'static str) {
         self.state.handshakes.note_failure(reason);
-    }
-
-    /// Whether too many handlers are stuck.
-    pub(crate) fn is_overwhelmed(&self) -> bool {
-        self.state.overwhelmed.load(Ordering::Relaxed)
-    }
-
-    /// Begins the end; false if somebody else has begun it.
-    pub(crate) fn drain(&self) -> bool {
-        !self.state.draining.swap(true, Ordering::AcqRel)
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.state.draining.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_overwhelmed(&self, overwhelmed: bool) {
-        self.state.overwhelmed.store(overwhelmed, Ordering::Relaxed);
     }
 }
 

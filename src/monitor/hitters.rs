@@ -45,12 +45,17 @@ impl HitKind {
         HitKind { client, method: method as u8, status: status.as_u16() }
     }
 
+    /// What a request counts as of which no method was read.
+    pub(crate) fn without_method(client: ClientKey, status: StatusCode) -> Self {
+        HitKind { client, method: 0, status: status.as_u16() }
+    }
+
     /// Who asked.
     pub fn client(self) -> ClientKey {
         self.client
     }
 
-    /// The method, or `OTHER`.
+    /// The method, or `OTHER`, which is none that was read, too.
     pub fn method(self) -> &'static str {
         METHODS.get(usize::from(self.method)).copied().unwrap_or(METHODS[0])
     }

@@ -21,6 +21,7 @@ mod incidents;
 mod journal;
 pub mod metrics;
 pub mod resources;
+mod standing;
 
 pub use access_log::{Access, AccessLog, LogFormat};
 pub(crate) use address_space::AddressSpace;
@@ -33,3 +34,4 @@ pub use heartbeat::{Heartbeat, Pulse};
 pub use hitters::{HitKind, Hitters, Tally};
 pub use incidents::Incident;
 pub use journal::{Journal, Outlet};
+pub(crate) use standing::Standing;

@@ -40,10 +40,11 @@ impl Acceptor {
     }
 
     fn run(&mut self) {
-        let monitor = self.admission.shared.monitor.clone();
+        let (monitor, standing) =
+            (self.admission.shared.monitor.clone(), self.admission.shared.standing.clone());
         let pulse = monitor.acceptor.join(monitor.now());
         let shared = self.listener.is_shared();
-        while !monitor.is_draining() {
+        while !standing.is_draining() {
             // Nobody may ever connect; all else that happens here ends soon.
             pulse.rest();
             let accepted = self.listener.accept();
@@ -51,7 +52,7 @@ impl Acceptor {
             match accepted {
                 // Who wakes the acceptor for the end is no guest any more. Of a socket that others hold too, nobody else
                 // knows of this connection now.
-                Ok((stream, peer)) if monitor.is_draining() && !shared => {
+                Ok((stream, peer)) if standing.is_draining() && !shared => {
                     self.admission.refuse(stream, peer, Refusal::DRAINING, None);
                 }
                 Ok((stream, peer)) => {
@@ -59,7 +60,7 @@ impl Acceptor {
                     self.pause = PAUSE;
                     self.admission.admit(stream, peer);
                 }
-                Err(_) if monitor.is_draining() => {}
+                Err(_) if standing.is_draining() => {}
                 Err(problem) => {
                     monitor.note_accept(false);
                     self.recover(&problem);

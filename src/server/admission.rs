@@ -72,7 +72,7 @@ impl Admission {
     /// Finds a seat for a connection, or a place in the lobby, or refuses it. Never waits for anybody.
     pub(super) fn admit(&self, stream: Stream, peer: Option<SocketAddr>) {
         let shared = &self.shared;
-        if shared.monitor.is_refusing() {
+        if shared.standing.is_refusing() {
             return self.refuse(stream, peer, Refusal::MEMORY_SHORT, None);
         }
         let Some(mark) = shared.tally.mark(peer.into()) else {
@@ -89,14 +89,22 @@ impl Admission {
     /// Takes a seat for a connection that is served by the calling thread.
     pub(super) fn serve_here(&self, stream: Stream, peer: Option<SocketAddr>) -> CloseReason {
         let shared = &self.shared;
-        let Some(mark) = shared.tally.mark(peer.into()) else {
-            self.refuse(stream, peer, Refusal::TOO_MANY_CONNECTIONS, None);
-            return CloseReason::Refused(Refusal::TOO_MANY_CONNECTIONS.reason);
+        let mark = match self.unwanted() {
+            None => shared.tally.mark(peer.into()).ok_or(Refusal::TOO_MANY_CONNECTIONS),
+            Some(refusal) => Err(refusal),
+        };
+        let mark = match mark {
+            Ok(mark) => mark,
+            Err(refusal) => {
+                self.refuse(stream, peer, refusal, None);
+                return CloseReason::Refused(refusal.reason);
+            }
         };
         let guest = Guest { stream, peer, mark, arrived: shared.clock.now() };
         let Some(seat) = shared.lobby.sit_at_once() else {
-            self.refuse_guest(guest, Refusal::NO_SEAT);
-            return CloseReason::Refused(Refusal::NO_SEAT.reason);
+            let refusal = self.unwanted().unwrap_or(Refusal::NO_SEAT);
+            self.refuse_guest(guest, refusal);
+            return CloseReason::Refused(refusal.reason);
         };
         let (reason, vacated) = run(shared, seat.number(), guest);
         let next = seat.pass_on();
@@ -105,6 +113,13 @@ impl Admission {
             self.start(seat, guest);
         }
         reason
+    }
+
+    /// Why nobody is wanted who comes by himself, if so.
+    fn unwanted(&self) -> Option<Refusal> {
+        let standing = &self.shared.standing;
+        let short = standing.is_refusing().then_some(Refusal::MEMORY_SHORT);
+        if standing.is_draining() { Some(Refusal::DRAINING) } else { short }
     }
 
     /// Refuses a connection without a worker; `mark` is what counts it, if it has been counted.
@@ -174,8 +189,8 @@ impl Admission {
         }
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
-        shared.monitor.set_overwhelmed(stuck > shared.bearable_stuck());
-        if shared.monitor.is_draining() {
+        shared.standing.set_overwhelmed(stuck > shared.bearable_stuck());
+        if shared.standing.is_draining() {
             self.send_home();
         }
         if shared.lobby.waiting() > 0 {

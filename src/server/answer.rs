@@ -89,7 +89,7 @@ impl Connection {
             && length != Length::UntilClose
             && self.can_reach_next()
             && self.wire.occupant.claim().is_none()
-            && !self.shared.monitor.is_draining()
+            && !self.shared.standing.is_draining()
             && !others_wait()
     }
 
@@ -102,7 +102,7 @@ impl Connection {
         let wished_by_client = !request.head.persistent && !refusal.is_some_and(|refusal| refusal.close);
         let reason = match refusal {
             Some(refusal) if refusal.close => CloseReason::Refused(refusal.reason),
-            _ if self.shared.monitor.is_draining() => CloseReason::Shutdown,
+            _ if self.shared.standing.is_draining() => CloseReason::Shutdown,
             _ => CloseReason::Finished,
         };
         End { reason, linger: self.wire.stream.is_tls() || !(all_read && wished_by_client) }

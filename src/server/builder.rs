@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::guard::{Guard, SecurityHeaders};
 use crate::monitor::resources::limit;
 use crate::monitor::{AccessLog, AddressSpace, AlertSink, Alerts, Monitor};
-use crate::net::Listener;
+use crate::net::{Address, Listener};
 use crate::service::Handler;
 use crate::sync::{Arc, AtomicU64, Condvar, Mutex};
 use crate::threads::{Board, Budget, Latch, Lobby, LobbySettings, Semaphore, Tally};
@@ -114,7 +114,7 @@ impl Builder {
         self
     }
 
-    /// A monitor that somebody else holds too, such as a health check. One for each server: its shutdown is on it.
+    /// A monitor that somebody else holds too, such as a health check. Several servers may count on one.
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
         self
@@ -156,7 +156,11 @@ impl Builder {
 
     /// Gives a server that runs new limits, guards, fields, access log and handler: see [`Server::renew`].
     pub(super) fn renew(self, server: &Server, handler: impl Handler) -> Result<(), Error> {
-        self.config.validate()?;
+        server.may_renew(&self.config)?;
+        if let Some(listener) = self.listeners.first() {
+            let problem = "a server that runs listens where it has begun to; start another one there".into();
+            return Err(Error::Address { given: listener.address().to_string(), problem });
+        }
         let Builder { config, guards, headers, access_log, .. } = self;
         let make = |before: &Policy| {
             Policy::new(config, headers, guards, access_log, Box::new(handler), Some(before))
@@ -169,10 +173,11 @@ impl Builder {
     /// ([`Error::Setting`]), or if the system gives no threads or random numbers.
     pub fn serve(self, handler: impl Handler) -> Result<Server, Error> {
         self.config.validate()?;
+        let addresses: Vec<_> = self.listeners.iter().map(|listener| listener.address().clone()).collect();
+        self.config.validate_source(may_be_local(&addresses))?;
         let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
             self;
         let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
-        let addresses = listeners.iter().map(|listener| listener.address().clone()).collect();
         let wakers = listeners.iter().map(Listener::waker).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
@@ -192,6 +197,7 @@ impl Builder {
             reclaiming: Arc::new(Semaphore::new(1, config.max_connections)),
             tally: Arc::new(Tally::new(config.max_connections_per_client)),
             monitor,
+            standing: Arc::default(),
             alerts: Alerts::start_as(format!("{crew}alerts"), alert_sinks, clock.clone())
                 .map_err(Error::Threads)?,
             farewells,
@@ -205,12 +211,7 @@ impl Builder {
             crew,
         });
         let admission = Arc::new(Admission::new(shared));
-        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
-        admission.spawn_watchdog().map_err(Error::Threads)?;
-        // One thread watches the process; the listener for those who watch over a server needs no second one.
-        if crew.is_empty() {
-            Relief::spawn(&admission).map_err(Error::Threads)?;
-        }
+        // From here on an error drops it, and so ends what has been started.
         let server = Server {
             admission: admission.clone(),
             addresses,
@@ -219,11 +220,25 @@ impl Builder {
             ended: Mutex::new(false),
             end: Condvar::new(),
         };
+        farewell_thread.spawn(&admission.shared).map_err(Error::Threads)?;
+        admission.spawn_watchdog().map_err(Error::Threads)?;
+        #[cfg(feature = "tls-rustls")]
+        Certificates::watch(&admission.shared).map_err(Error::Threads)?;
+        // One thread watches the process; the listener for those who watch over a server needs no second one.
+        if crew.is_empty() {
+            Relief::spawn(&admission).map_err(Error::Threads)?;
+        }
+        admission.shared.monitor.add_standing(&admission.shared.standing);
         for listener in listeners {
             Acceptor::spawn(listener, admission.clone(), server.listening.hold()).map_err(Error::Threads)?;
         }
         Ok(server)
     }
+}
+
+/// Whether connections may come that have no address: by a Unix socket, or from somebody who brings them.
+pub(super) fn may_be_local(addresses: &[Address]) -> bool {
+    addresses.is_empty() || addresses.iter().any(|address| address.tcp().is_none())
 }
 
 /// Bytes of bodies in all: what is configured, but the default gives way to a memory limit it does not fit in twice. A few

@@ -43,7 +43,7 @@ impl Server {
     /// refused has time to read why. A second call returns when the first one is done, with an empty report.
     pub fn shutdown(&self, patience: Duration) -> DrainReport {
         let shared = &self.admission.shared;
-        if !shared.monitor.drain() {
+        if !shared.standing.drain() {
             self.wait();
             return DrainReport::default();
         }

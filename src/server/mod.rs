@@ -26,6 +26,7 @@ pub use admin::{Admin, Threads};
 pub use builder::Builder;
 pub use drain::{CutConnection, DrainReport};
 
+use crate::config::Config;
 use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
 use crate::net::{Address, Stream, Waker};
@@ -103,12 +104,13 @@ impl Server {
     }
 
     /// Serves from now on with the limits, guards, fields, access log and handler of `builder` and `handler`. Requests that
-    /// have begun are finished with those of before, and no connection is lost. Rates of [`Config`](crate::Config) that stay
+    /// have begun are finished with those of before, and no connection is lost. Rates of [`Config`] that stay
     /// the same go on being counted; what guards of yours know they keep if they are the same, in an `Arc`. Without an access
     /// log in `builder` there is none any more.
     ///
     /// How many there are of everything cannot change: the settings of [`FIXED`](crate::config::FIXED), addresses, monitor,
-    /// clock and alert sinks stay those the server was started with. After an error ([`Config::validate`]) nothing has changed.
+    /// clock and alert sinks stay those the server was started with, and the other settings must go together with them. A
+    /// `builder` that listens is an error. After an error ([`Config::validate`]) nothing has changed.
     ///
     /// ```
     /// use selvedge::{Config, Request, Server};
@@ -124,6 +126,12 @@ impl Server {
         builder.renew(self, handler)
     }
 
+    /// Whether it can go on with these limits, and those that stay as they are.
+    pub(crate) fn may_renew(&self, config: &Config) -> Result<(), Error> {
+        config.within(&self.admission.shared.config).validate()?;
+        config.validate_source(builder::may_be_local(&self.addresses))
+    }
+
     /// Reads the certificates of all listeners again, for connections from now on. Each that cannot be used leaves the one
     /// of before in place, and is told of as an alert; the first error is given back.
     ///
@@ -132,6 +140,18 @@ impl Server {
     pub fn reload_certificates(&self) -> Result<(), Error> {
         let shared = &self.admission.shared;
         shared.certificates.reload(shared)
+    }
+
+    /// Gives the TLS of a listener other settings, as [`Tls::replace`](crate::Tls::replace) does. If they cannot be used, that
+    /// is an alert too.
+    #[cfg(all(feature = "tls-rustls", feature = "cli"))]
+    pub(crate) fn replace_tls(
+        &self,
+        tls: &crate::net::Tls,
+        settings: crate::net::TlsSettings,
+    ) -> Result<(), Error> {
+        let shared = &self.admission.shared;
+        shared.certificates.replace(shared, tls, settings)
     }
 
     /// Waits until the server has been shut down by somebody else.

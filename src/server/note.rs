@@ -18,8 +18,9 @@ impl Connection {
         // A head that was refused was never complete.
         let complete = request.head.len > 0;
         let refused = self.exchange.refusal.map(|refusal| refusal.reason);
+        let method = self.parser.has_method().then(|| request.method());
         self.wire.meter.note_answer(&Answered {
-            method: request.method(),
+            method,
             status,
             duration: (complete && refused.is_none()).then(|| began.since(self.exchange.now)),
             sent: self.wire.sent(),
@@ -27,7 +28,10 @@ impl Connection {
         });
         // To be asked often is what a probe is for.
         if !self.exchange.plan.probe {
-            let kind = HitKind::new(request.client(), request.method(), status);
+            let kind = match method {
+                Some(method) => HitKind::new(request.client(), method, status),
+                None => HitKind::without_method(request.client(), status),
+            };
             self.shared.alerts.note_from(&mut self.tally, kind, began);
         }
         if let Some(log) = &self.policy.access_log {
@@ -51,13 +55,14 @@ impl Shared {
         line: &mut Vec<u8>,
     ) {
         let (head, input) = (&request.head, request.input.message());
-        // Of a request whose first line was not understood there is no target.
+        // Of a request line that was not understood there is a part at most. The path is the last of it that is known.
         let target = head.target.of(input);
+        let version = (!head.path.is_empty()).then_some(head.version);
         let access = Access {
             time: self.clock.date(),
             client: request.client_address(),
             peer: request.peer(),
-            request: (!target.is_empty()).then(|| (head.method.as_str(), target, head.version)),
+            request: (!target.is_empty()).then(|| (head.method.as_str(), target, version)),
             status,
             bytes,
             duration,
@@ -72,7 +77,7 @@ impl Shared {
     /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself, to wake
     /// its listeners: nobody asked then.
     pub(super) fn note_turned_away(&self, request: &Request, refusal: Refusal, bytes: usize) {
-        if refusal == Refusal::DRAINING || self.monitor.is_draining() {
+        if refusal == Refusal::DRAINING || self.standing.is_draining() {
             return;
         }
         if let Some(log) = &self.policy().access_log {

@@ -1,5 +1,4 @@
-//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it. The same
-//! thread looks after certificates.
+//! What the server does when memory runs out: [`resources`](crate::monitor::resources) decides, this does it.
 
 use super::admission::Admission;
 use crate::monitor::Alert;
@@ -30,7 +29,7 @@ impl Relief {
         let mut relief = Relief { admission: admission.clone(), pressure, step: Step::Well };
         relief.look();
         let run = move || {
-            while !relief.admission.shared.monitor.is_draining() {
+            while !relief.admission.shared.standing.is_draining() {
                 sleep(EVERY);
                 relief.look();
             }
@@ -40,8 +39,6 @@ impl Relief {
 
     fn look(&mut self) {
         let shared = &self.admission.shared;
-        #[cfg(feature = "tls-rustls")]
-        shared.certificates.look(shared, shared.clock.now());
         let Some(usage) = Usage::now() else { return };
         shared.monitor.set_usage(usage);
         let Some(pressure) = &mut self.pressure else { return };
@@ -50,7 +47,7 @@ impl Relief {
         // An allocator keeps what it was given back, and then the process stays large whatever is done: to close and to refuse
         // helps only while clients hold a good part of it.
         let helps = self.held() >= limit / 4;
-        shared.monitor.set_refusing(step >= Step::Refuse && helps);
+        shared.standing.set_refusing(step >= Step::Refuse && helps);
         if step != self.step {
             if self.step == Step::Well {
                 shared.alerts.raise(Alert::Memory { at: shared.clock.date(), bytes: usage.memory, limit });

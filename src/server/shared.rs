@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::message::{ClientKey, Request, RequestId};
 use crate::monitor::metrics::SeatCounts;
-use crate::monitor::{Alerts, Monitor};
+use crate::monitor::{Alerts, Monitor, Standing};
 use crate::net::Stream;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use crate::threads::{Board, Budget, Lobby, Mark, Semaphore, Tally};
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     /// Connections by client.
     pub(super) tally: Arc<Tally<ClientKey>>,
     pub(super) monitor: Monitor,
+    /// Whether it wants more, and whether it ends.
+    pub(super) standing: Arc<Standing>,
     /// What is counted at each seat.
     pub(super) counts: Arc<SeatCounts>,
     pub(super) alerts: Alerts,

@@ -28,6 +28,7 @@ pub(super) struct Wire {
     /// What is counted of this connection.
     pub(super) meter: Meter,
     write_timeout: Duration,
+    handler_timeout: Duration,
     min_rate: Option<u64>,
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
@@ -44,6 +45,7 @@ impl Wire {
             occupant: Arc::new(occupant),
             clock: shared.clock.clone(),
             write_timeout: Duration::ZERO,
+            handler_timeout: Duration::ZERO,
             min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
@@ -53,9 +55,10 @@ impl Wire {
         wire
     }
 
-    /// From the next answer on its client may read as slowly as `config` permits.
+    /// From the next answer on its client may read, and its reader work, as slowly as `config` permits.
     pub(super) fn obey(&mut self, config: &Config) {
         self.write_timeout = config.write_timeout;
+        self.handler_timeout = config.handler_timeout;
         self.min_rate = config.min_rate;
     }
 
@@ -150,7 +153,8 @@ impl Wire {
 
     /// Sends `len` bytes of `file` from `offset` on.
     pub(super) fn send_file(&mut self, file: &File, mut offset: u64, len: u64) -> Result<(), CloseReason> {
-        let end = offset.saturating_add(len);
+        // No file has what lies beyond.
+        let end = offset.checked_add(len).ok_or(CloseReason::AnswerFailed)?;
         let mut copied = Vec::new();
         let (mut block, mut far) = (BLOCK, false);
         while offset < end {
@@ -183,10 +187,11 @@ impl Wire {
         retry(|| self.stream.flush()).map_err(|_| CloseReason::Broken)
     }
 
-    /// Runs `produce`, which makes more of the answer: its time is not the client's.
+    /// Runs `produce`, which makes more of the answer: its time is not the client's, but a handler's, and has a handler's
+    /// bound.
     pub(super) fn pause_answer<R>(&mut self, produce: impl FnOnce() -> R) -> R {
         let began = self.clock.now();
-        self.occupant.enter(Phase::Handling, Tick::NEVER, began);
+        self.occupant.enter(Phase::Handling, began.after(self.handler_timeout), began);
         let produced = produce();
         let now = self.clock.now();
         self.write_deadline = self.write_deadline.after(now.since(began));

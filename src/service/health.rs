@@ -19,8 +19,9 @@ pub struct Ready(pub Monitor);
 
 impl Handler for Health {
     fn handle(&self, _: &mut Request) -> Response {
-        let uptime = self.0.uptime().as_secs_f64();
-        let active = self.0.counters().active_connections;
+        let uptime = self.0.uptime();
+        let (seconds, millis) = (uptime.as_secs(), uptime.subsec_millis());
+        let active = self.0.active_connections();
         let usage = self.0.usage();
         let number = |of: fn(&Usage) -> u64| {
             usage.as_ref().map_or_else(|| "null".into(), |usage| of(usage).to_string())
@@ -28,7 +29,7 @@ impl Handler for Health {
         let (memory, descriptors, threads) =
             (number(|usage| usage.memory), number(|usage| usage.descriptors), number(|usage| usage.threads));
         report(format!(
-            "{{\"status\":\"healthy\",\"uptime\":{uptime:.3},\"active_connections\":{active},\
+            "{{\"status\":\"healthy\",\"uptime\":{seconds}.{millis:03},\"active_connections\":{active},\
              \"memory_bytes\":{memory},\"descriptors\":{descriptors},\"threads\":{threads}}}\n"
         ))
     }

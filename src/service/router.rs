@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 /// Chooses a handler by the path, compared as it was sent, and the method.
 ///
-/// Paths are whole and have no patterns: `/a` is neither `/a/` nor `/%61`. An unknown path is 404. A known path with another
+/// Paths are whole, begin with `/` and have no patterns: `/a` is neither `/a/` nor `/%61`. An unknown path is 404. A known path with another
 /// method is 405 with Allow (RFC 9110 §15.5.6). HEAD goes to the handler of GET, and the server leaves the body out. OPTIONS
 /// is answered with Allow. Who needs more matches on [`Request::path`] in a handler of his own.
 ///
@@ -71,7 +71,7 @@ impl Router {
     }
 
     /// A method whatever the path, known or not. It comes before all that is said of paths; of several for one method, the
-    /// first counts.
+    /// first counts. GET brings HEAD with it, and makes every path a known one.
     #[must_use]
     pub fn on_any_path(mut self, method: Method, handler: impl Handler) -> Self {
         self.any_path.push((method, Box::new(handler)));
@@ -83,16 +83,21 @@ impl Router {
     }
 
     fn find(&self, request: &Request) -> Found<'_> {
-        if let Some(handler) = handler_of(&self.any_path, request.method()) {
+        let as_get = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let among =
+            |handlers| handler_of(handlers, request.method()).or_else(|| handler_of(handlers, as_get));
+        if let Some(handler) = among(&self.any_path) {
             return Found::Handler(handler);
         }
         let path = request.path_octets();
         let Some(route) = self.routes.iter().find(|route| route.path.as_bytes() == path) else {
-            return Found::Nothing;
+            // What can be fetched is there, whatever else cannot be done with it (RFC 9110 §15.5.5).
+            return match handler_of(&self.any_path, &Method::GET) {
+                Some(_) => Found::Methods(self.any_path.iter().map(|(method, _)| method).collect()),
+                None => Found::Nothing,
+            };
         };
-        let as_get = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let handler =
-            handler_of(&route.handlers, request.method()).or_else(|| handler_of(&route.handlers, as_get));
+        let handler = among(&route.handlers);
         handler.map_or_else(|| Found::Methods(self.methods_of(route)), Found::Handler)
     }
 }
@@ -123,11 +128,13 @@ fn handler_of<'a>(handlers: &'a [(Method, Box<dyn Handler>)], method: &Method) -
 }
 
 fn other_method(request: &Request, methods: &[&Method]) -> Response {
-    let mut allow: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
-    if allow.contains(&"GET") {
-        allow.push("HEAD");
+    let mut allow: Vec<&str> = Vec::new();
+    let head = methods.contains(&&Method::GET).then_some("HEAD");
+    for method in methods.iter().map(|method| method.as_str()).chain(head).chain(["OPTIONS"]) {
+        if !allow.contains(&method) {
+            allow.push(method);
+        }
     }
-    allow.push("OPTIONS");
     let mut response = match *request.method() {
         Method::OPTIONS => Response::new(StatusCode::NO_CONTENT),
         _ => Response::problem(StatusCode::METHOD_NOT_ALLOWED),

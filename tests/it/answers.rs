@@ -211,6 +211,7 @@ fn bodies_that_fail() {
                     file.set_len(50_000).expect("it can shrink");
                     body
                 }
+                "/beyond" => Body::file_range(File::open(&path).expect("it is there"), u64::MAX, 50_000),
                 "/shrunk/parts" => {
                     parts(File::open(&path).expect("it is there"), &[0..40_000, 45_000..65_000])
                 }
@@ -225,6 +226,7 @@ fn bodies_that_fail() {
         ("/sized/panic", 20_000),
         ("/sized/short", 5),
         ("/shrunk", 50_000),
+        ("/beyond", 0),
         // It stays as short.
         ("/shrunk/parts", 1 + 40_000 + 2 + 5_000),
     ] {

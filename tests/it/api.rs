@@ -5,8 +5,8 @@ use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::Health;
 use selvedge::{
-    Exchange, Guard, Handler, HeaderName, HeaderValue, Method, Plan, RateLimit, Refusal, Request, Response,
-    Router, SecurityHeaders, StatusCode,
+    AddressSource, Config, Exchange, Guard, Handler, HeaderName, HeaderValue, Method, Plan, RateLimit,
+    Refusal, Request, Response, Router, SecurityHeaders, Server, StatusCode,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +27,42 @@ fn uris() {
     for path in ["/", "//a", "/[]{}|^:@?[]{}|^`", "/?", "/%2e?a?b", &long] {
         assert_eq!(client.get(path).text(), path);
     }
+}
+
+/// A library's server listens where it is told to, and by that it is judged whose word counts there.
+#[test]
+fn where_it_listens_is_what_counts() {
+    let config = |addresses: &[&str]| Config {
+        bind: addresses.iter().map(|&address| address.into()).collect(),
+        client_ip_from: AddressSource::XForwardedFor,
+        ..Config::default()
+    };
+    let folder = std::env::temp_dir().join(format!("selvedge-where-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a place to write");
+    let unix = format!("unix:{}", folder.join("socket").display());
+    let rows: &[(&[&str], &[&str], bool)] = &[
+        (&[], &[&unix], true),
+        (&["127.0.0.1:8000"], &[&unix, "127.0.0.1:0"], true),
+        // Whoever brings connections may bring them from a Unix socket.
+        (&["127.0.0.1:8000"], &[], true),
+        (&[&unix], &["127.0.0.1:0"], false),
+    ];
+    for (told, addresses, starts) in rows {
+        let builder = Server::builder().config(config(told));
+        let builder =
+            addresses.iter().fold(builder, |builder, address| builder.bind(address).expect("it is free"));
+        let started = builder.serve(|_: &mut Request| "");
+        let problem = started.as_ref().err().map(ToString::to_string);
+        assert_eq!(problem.is_none(), *starts, "{told:?} {addresses:?} {problem:?}");
+        assert!(problem.is_none_or(|problem| problem.contains("--client-ip-from: nobody is trusted")));
+        let Ok(server) = started else { continue };
+        let renewed = server.renew(Server::builder().config(config(&[])), |_: &mut Request| "");
+        assert!(renewed.is_ok(), "{addresses:?}: {renewed:?}");
+    }
+    let server = serve(|_| (), |_: &mut Request| "");
+    let renewed = server.renew(Server::builder().config(config(&[&unix])), |_: &mut Request| "");
+    assert!(renewed.is_err_and(|problem| problem.to_string().contains("nobody is trusted")));
+    std::fs::remove_dir_all(&folder).expect("ours");
 }
 
 #[test]
@@ -75,6 +111,42 @@ fn router() {
         let answer = client.answer_to_head();
         assert_eq!((answer.status, answer.field("content-length")), (status, length), "{path}");
     }
+}
+
+/// Where GET is answered whatever the path, every path is known, and to HEAD too.
+#[test]
+fn routes_for_any_path() {
+    let head = |status| move |_: &mut Request| Response::new(status);
+    let router = Router::new()
+        .get("/a", |_: &mut Request| "never")
+        .post("/a", |_: &mut Request| "posted")
+        .on(Method::OPTIONS, "/b", head(StatusCode::ACCEPTED))
+        .on(Method::HEAD, "/b", head(StatusCode::ACCEPTED))
+        .on_any_path(Method::GET, |request: &mut Request| request.path().to_owned())
+        .on_any_path(Method::DELETE, |_: &mut Request| "gone");
+    let server = serve(|_| (), router);
+    let mut client = Client::connect(&server);
+    let rows: &[(&str, &str, u16, Option<&str>)] = &[
+        ("GET", "/nowhere", 200, None),
+        ("HEAD", "/nowhere", 200, None),
+        ("HEAD", "/a", 200, None),
+        ("HEAD", "/b", 200, None),
+        ("DELETE", "/nowhere", 200, None),
+        ("POST", "/a", 200, None),
+        ("PUT", "/nowhere", 405, Some("GET, DELETE, HEAD, OPTIONS")),
+        ("OPTIONS", "/nowhere", 204, Some("GET, DELETE, HEAD, OPTIONS")),
+        ("PUT", "/a", 405, Some("GET, POST, DELETE, HEAD, OPTIONS")),
+        ("OPTIONS", "/b", 202, None),
+        ("PUT", "/b", 405, Some("OPTIONS, HEAD, GET, DELETE")),
+    ];
+    for (method, path, status, allow) in rows {
+        client.send(request(method, path));
+        let answer = if *method == "HEAD" { client.answer_to_head() } else { client.answer() };
+        assert_eq!((answer.status, answer.field("allow")), (*status, *allow), "{method} {path}");
+    }
+    // What is no GET makes no path known.
+    let server = serve(|_| (), Router::new().on_any_path(Method::POST, |_: &mut Request| "posted"));
+    assert_eq!(Client::connect(&server).get("/nowhere").status, 404);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Connections that do not come from a TCP listener of the server's own.
 
-use crate::support::{Client, Gate, eventually, ms, post, request, serve};
+use crate::support::{Client, Gate, builder, eventually, ms, post, request, serve};
+use selvedge::clock::Clock;
 use selvedge::net::{Address, Listener};
 use selvedge::{CloseReason, Refusal, Request, Server, Stream};
 use std::io::{self, Read, Write};
@@ -148,6 +149,43 @@ fn connections_from_elsewhere_find_no_seat() {
     assert_eq!(other.last_answer().status, 503);
     gate.open(1);
     assert_eq!(client.answer().text(), "hello");
+}
+
+/// Where memory is short, whoever comes is refused, by whichever way he comes.
+#[test]
+fn connections_from_elsewhere_when_memory_is_short() {
+    const MANY: usize = 40;
+    // More than the server may have.
+    let ballast = vec![1_u8; 24 << 20];
+    let (gate, clock) = (Gate::default(), Clock::manual());
+    let at_gate = gate.clone();
+    let handler = move |_: &mut Request| {
+        at_gate.pass();
+        "hello"
+    };
+    let server = builder(|config| config.max_memory = Some(16 << 20))
+        .clock(clock.clone())
+        .serve(handler)
+        .expect("it starts");
+    let mut clients = [(); MANY].map(|()| Client::connect(&server));
+    for client in &mut clients {
+        client.send(request("GET", "/"));
+    }
+    gate.wait_for(MANY);
+    eventually("it wants no more", || {
+        clock.advance(ms(300));
+        thread::sleep(ms(20));
+        !server.monitor().is_ready()
+    });
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    let refused = CloseReason::Refused(Refusal::MEMORY_SHORT.reason);
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_connection(theirs, None));
+        assert_eq!(Client::unix(ours).last_answer().status, 503);
+        assert_eq!(serving.join().expect("it returns"), refused);
+    });
+    assert!(ballast.iter().all(|byte| *byte == 1));
+    gate.open(MANY);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! How a server ends, and what it has counted.
 
-use crate::support::{Client, Gate, PATIENCE, eventually, ms, post, request, serve};
+use crate::support::{Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use selvedge::clock::Clock;
+use selvedge::monitor::Monitor;
 use selvedge::threads::Phase;
 use selvedge::{Config, Request, Server};
 use std::thread;
@@ -96,6 +98,32 @@ fn what_is_not_done_in_time_is_cut_and_named() {
     sending.expect_end();
     busy.expect_end();
     gate.open(1);
+}
+
+/// What one of them does is its own affair: nobody waits for another's end, and ready is who serves.
+#[test]
+fn servers_that_share_a_monitor() {
+    let monitor = Monitor::new(Clock::system());
+    let shared =
+        |text: &'static str| builder(|_| ()).monitor(monitor.clone()).serve(move |_: &mut Request| text);
+    let [one, other, dropped] = ["one", "other", "dropped"].map(|text| shared(text).expect("it starts"));
+    assert!(monitor.is_ready());
+    let report = one.shutdown(NEVER);
+    assert!(report.cut.is_empty() && report.took < PATIENCE, "{report}");
+    assert!(monitor.is_ready(), "two of them serve");
+    drop(dropped);
+    let mut client = Client::connect(&other);
+    for _ in 0..2 {
+        let answer = client.get("/");
+        assert_eq!((answer.status, answer.text(), answer.closes()), (200, "other", false));
+    }
+    assert_eq!(monitor.counters().requests, 2);
+    let _ = other.shutdown(NEVER);
+    client.expect_end();
+    assert!(!monitor.is_ready());
+    let next = shared("next").expect("it starts");
+    assert!(monitor.is_ready());
+    assert_eq!(Client::connect(&next).get("/").text(), "next");
 }
 
 #[test]

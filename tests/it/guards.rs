@@ -10,6 +10,7 @@ use selvedge::service::Health;
 use selvedge::{ClientKey, Method, RateLimit, Request, Router, Throttle, Validate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 fn key(address: &str) -> ClientKey {
@@ -31,16 +32,15 @@ fn check_identity(source: AddressSource, trusted: &[&str], fields: &str, client:
         config.client_ip_from = source;
         config.trusted_proxies = networks(trusted);
     };
-    // Whom nobody trusts cannot be asked, which the configuration says; the guard must hold all the same.
-    let server = serve(
-        |config| {
-            configure(config);
-            if trusted.is_empty() {
-                config.bind = vec!["unix:/nowhere".into()];
-            }
-        },
-        handler,
-    );
+    let builder = builder(configure);
+    let builder = if trusted.is_empty() {
+        // There must be somebody who can be asked: who comes another way.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guards-{}", std::process::id()));
+        builder.bind(&format!("unix:{}", path.display())).expect("a place to listen")
+    } else {
+        builder
+    };
+    let server = builder.serve(handler).expect("it starts");
     let mut connection = Client::connect(&server);
     let answer = connection.ask(format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
     let key = key(client);

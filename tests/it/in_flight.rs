@@ -383,3 +383,49 @@ fn others_stand_in_for_stuck_handlers() {
     eventually("it is ready again", || server.monitor().is_ready());
     assert_eq!(ready(&server), 200);
 }
+
+/// A body that its reader does not get on with is the work of a handler, and counts as one that is stuck.
+#[test]
+fn readers_of_bodies_that_are_stuck() {
+    let gate = Gate::default();
+    let inside = gate.clone();
+    let handler = move |request: &mut Request| {
+        if request.path() != "/stuck" {
+            return Response::text("served");
+        }
+        let (inside, mut left) = (inside.clone(), 3);
+        let reader = std::iter::from_fn(move || {
+            inside.pass();
+            left -= 1;
+            (left > 0).then_some(b'x')
+        });
+        Response::text(Body::reader(Bytewise(reader)))
+    };
+    let configure = |config: &mut Config| {
+        (config.max_connections, config.max_stand_ins, config.handler_timeout) = (1, 1, ms(50));
+        config.seat_wait = ms(5000);
+    };
+    let server = serve(configure, handler);
+    let mut stuck = Client::connect(&server);
+    stuck.send(request("GET", "/stuck"));
+    gate.wait_for(1);
+    eventually("it is found", || server.monitor().stuck_handlers() == 1);
+    // Another seat stands in for it.
+    assert_eq!(Client::connect(&server).get("/").text(), "served");
+    // Each piece has that time again.
+    gate.open(1);
+    eventually("it is found again", || server.monitor().stuck_handlers() == 2);
+    gate.open(2);
+    assert_eq!(stuck.answer().text(), "xx");
+}
+
+/// Reads one byte at a time.
+struct Bytewise<I>(I);
+
+impl<I: Iterator<Item = u8>> io::Read for Bytewise<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let next = self.0.next();
+        buffer.iter_mut().zip(next).for_each(|(place, byte)| *place = byte);
+        Ok(usize::from(next.is_some()))
+    }
+}

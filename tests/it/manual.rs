@@ -7,14 +7,14 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The chapters, by their names.
+/// The chapters, by their names. The map of them, on the front page, is none.
 fn chapters() -> Vec<(String, String)> {
     let files = fs::read_dir(root().join("src/manual")).expect("the folder of the manual");
     let chapter = |path: &Path| {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         (name, fs::read_to_string(path).expect("a chapter"))
     };
-    files.map(|file| chapter(&file.expect("an entry").path())).collect()
+    files.map(|file| chapter(&file.expect("an entry").path())).filter(|(name, _)| name != "map").collect()
 }
 
 /// What stands between backticks and begins with `prefix`.

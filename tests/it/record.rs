@@ -116,7 +116,7 @@ fn access(target: &[u8]) -> Access<'_> {
         time: UNIX_EPOCH + Duration::from_millis(1_769_860_800_123),
         client: Some(peer.ip()),
         peer: Some(peer),
-        request: Some(("GET", target, Version::HTTP_11)),
+        request: Some(("GET", target, Some(Version::HTTP_11))),
         status: StatusCode::OK,
         bytes: 1234,
         duration: Duration::from_micros(1_000_123),
@@ -148,6 +148,7 @@ fn access_records() {
     let mut tls = TlsInfo::default();
     (tls.version, tls.group, tls.client) = ("TLSv1.3", Some("X25519"), Some(alice));
     let encrypted = Access { tls: Some(&tls), ..refused };
+    let incomplete = Access { request: Some(("POST", b"/", None)), ..refused };
     let behind = Access { client: Some("192.0.2.7".parse().expect("an address")), ..known };
     for (access, format, expected) in [
         (
@@ -159,6 +160,16 @@ fn access_records() {
             refused,
             LogFormat::Text,
             r#"local - - [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000 -"#,
+        ),
+        (
+            incomplete,
+            LogFormat::Text,
+            r#"local - - [31/Jan/2026:12:00:00 +0000] "POST /" 400 1234 "-" "-" local 1.000123 0000000000000000 -"#,
+        ),
+        (
+            incomplete,
+            LogFormat::Json,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":"POST","target":"/","version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
         ),
         (
             encrypted,

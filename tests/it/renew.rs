@@ -79,10 +79,31 @@ fn a_rate_that_stays_goes_on() {
 /// Limits at odds with each other change nothing.
 #[test]
 fn nonsense_changes_nothing() {
+    type Change = fn(&mut Config);
+
     let server = serve(|_| {}, |_: &mut Request| "old");
-    let nonsense = renewed(|config| config.max_request_line = config.max_head + 1);
-    let problem = server.renew(nonsense, |_: &mut Request| "new").expect_err("it is nonsense").to_string();
-    assert!(problem.contains("--max-request-line"), "{problem}");
+    let rows: &[(Change, &str)] = &[
+        (|config| config.max_request_line = config.max_head + 1, "--max-request-line"),
+        // Room that there is not, for it cannot grow any more.
+        (
+            |config| (config.max_body, config.max_buffered) = (512 << 20, 1 << 30),
+            "--max-body: 512MiB is more than --max-buffered, 256MiB",
+        ),
+    ];
+    for (change, says) in rows {
+        let renewed = server.renew(renewed(change), |_: &mut Request| "new");
+        let problem = renewed.expect_err("it is nonsense").to_string();
+        assert!(problem.contains(says), "{problem}");
+    }
+    assert_eq!(Client::connect(&server).get("/").text(), "old");
+}
+
+/// Nobody waits in vain at an address that a renewal would not listen on.
+#[test]
+fn other_addresses_are_refused() {
+    let server = serve(|_| {}, |_: &mut Request| "old");
+    let problem = server.renew(builder(|_| {}), |_: &mut Request| "new").expect_err("it listens elsewhere");
+    assert!(problem.to_string().contains("a server that runs listens where it has begun to"), "{problem}");
     assert_eq!(Client::connect(&server).get("/").text(), "old");
 }
 

@@ -274,7 +274,14 @@ impl Options {
                 |it: &str| format!("{it} is for the built-in application, and a directory is served");
             return Err(self.failure("insecure-cookies", problem));
         }
-        self.config.validate().map_err(|error| match error {
+        if self.config.bind.is_empty() {
+            let problem = "no address to listen on; give at least one, HOST:PORT or unix:PATH";
+            return Err(self.failure("bind", |it| format!("bad value for {it}: {problem}")));
+        }
+        // A socket that somebody else has bound may be one of the kind.
+        let may_be_unix = |address: &String| address.starts_with("unix:") || address.starts_with("fd:");
+        let source = self.config.validate_source(self.config.bind.iter().any(may_be_unix));
+        self.config.validate().and(source).map_err(|error| match error {
             Error::Setting { name, problem } => {
                 self.failure(name, |it| format!("bad value for {it}: {problem}"))
             }

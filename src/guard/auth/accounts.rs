@@ -100,16 +100,26 @@ impl Accounts {
         Ok(Accounts { by_name, decoys, lot: RandomState::new() })
     }
 
-    /// One account. The name has 1 to 128 bytes, no colon and no control character.
+    /// One account. The name has 1 to 128 bytes, no colon and no control character; [`Error::Setting`] says so of others.
     pub fn one(name: &str, password: &[u8]) -> Result<Self, Error> {
-        let line = format!("{name}:{}", hash_password(password)?);
-        Accounts::parse(line).map_err(|_| Error::Random)
+        Accounts::only(name, hash_password, password)
     }
 
     /// One account whose password is made up: `secret` has at least 128 random bits, and costs nothing to hash.
     pub fn one_secret(name: &str, secret: &[u8]) -> Result<Self, Error> {
-        let line = format!("{name}:{}", hash_secret(secret)?);
-        Accounts::parse(line).map_err(|_| Error::Random)
+        Accounts::only(name, hash_secret, secret)
+    }
+
+    fn only(
+        name: &str,
+        hash: impl Fn(&[u8]) -> Result<String, Error>,
+        password: &[u8],
+    ) -> Result<Self, Error> {
+        let wrong = |problem: &str| Error::Setting { name: "users", problem: problem.into() };
+        check_name(name).map_err(wrong)?;
+        let stored = Stored::parse(&hash(password)?).map_err(wrong)?;
+        let decoys = vec![stored.decoy().map_err(|_| Error::Random)?];
+        Ok(Accounts { by_name: [(name.into(), stored)].into(), decoys, lot: RandomState::new() })
     }
 
     /// How many accounts there are.
@@ -146,6 +156,9 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
     if name.len() > MAX_NAME {
         return Err("a user of more than 128 bytes");
+    }
+    if name.contains(':') {
+        return Err("a user with a colon");
     }
     if name.chars().any(char::is_control) {
         return Err("a user with a control character");

@@ -2,15 +2,16 @@
 //!
 //! # What the article does
 //!
-//! It keeps tokens in a dictionary under their own text and compares with `==`, checks a token's time in one statement
-//! and deletes it in another, and takes the password of its one user from the source. Nothing slows a guesser down.
+//! It keeps tokens in a dictionary under their own text and compares them in constant time, but their lengths first, checks
+//! a token's time in one statement and deletes it in another, and takes the password of its one user from the source.
+//! Nothing slows a guesser down.
 //!
 //! # What is wrong with it
 //!
-//! `==` stops at the first byte that differs, so the time of an answer tells how many were right. Between the check and the
-//! deletion another thread of the server passes with the same single-use token. Whoever reads the memory of the process,
-//! or a dump of it, has every token. A password in the source is in every copy of it, and a fast hash, or none, is
-//! tried out offline a thousand million times a second.
+//! A comparison that ends at once where the lengths differ tells by its time how long the right token is. Between the
+//! check and the deletion another thread of the server passes with the same single-use token. Whoever reads the memory of
+//! the process, or a dump of it, has every token. A password in the source is in every copy of it, and a fast hash, or
+//! none, is tried out offline a thousand million times a second.
 //!
 //! # What we do
 //!

@@ -56,8 +56,10 @@ pub(super) enum Meaning {
 }
 
 impl Key {
-    pub(crate) fn answer(method: &Method, status: StatusCode) -> Key {
-        let method = METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len());
+    /// Where no method was read, it is one of the others.
+    pub(crate) fn answer(method: Option<&Method>, status: StatusCode) -> Key {
+        let method = method.and_then(|method| METHODS.iter().position(|known| *known == method.as_str()));
+        let method = method.unwrap_or(METHODS.len());
         Key((method * PER_METHOD + status_index(status.as_u16())) as u16)
     }
 

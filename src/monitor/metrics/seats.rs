@@ -56,7 +56,8 @@ pub(crate) struct Meter {
 
 /// What is counted of an answer.
 pub(crate) struct Answered<'a> {
-    pub(crate) method: &'a Method,
+    /// `None` if it was not read.
+    pub(crate) method: Option<&'a Method>,
     pub(crate) status: StatusCode,
     /// From the complete head to the first byte of the answer; `None` if no head was, or if the request was refused.
     pub(crate) duration: Option<Duration>,
@@ -69,7 +70,8 @@ pub(crate) struct Answered<'a> {
 /// All counts together, as they were at about one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Answers by method and status; status 0 is every one that is not registered, method `other` likewise.
+    /// Answers by method and status; status 0 is every one that is not registered, method `other` likewise, and where no
+    /// method was read.
     pub answers: Vec<(&'static str, u16, u64)>,
     /// Requests and connections that were refused, by reason.
     pub refusals: Vec<(&'static str, u64)>,

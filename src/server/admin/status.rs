@@ -61,7 +61,7 @@ impl Status {
         let views: Vec<_> = shared.board.views().collect();
         let stuck = shared.board.stuck();
         let taken = shared.lobby.taken();
-        let draining = monitor.is_draining();
+        let (standing, draining) = (&shared.standing, shared.standing.is_draining());
         let budget = &shared.budget;
         Status {
             now,
@@ -81,8 +81,8 @@ impl Status {
             usage: monitor.usage(),
             memory_limit: monitor.memory_limit(),
             buffered: Use { taken: budget.total().saturating_sub(budget.left()), limit: budget.total() },
-            refusing: monitor.is_refusing(),
-            overwhelmed: monitor.is_overwhelmed(),
+            refusing: standing.is_refusing(),
+            overwhelmed: standing.is_overwhelmed(),
             acceptor: monitor.acceptor.since_last(now),
             watchdog: monitor.watchdog.since_last(now),
         }

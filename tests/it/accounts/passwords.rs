@@ -1,7 +1,8 @@
 //! The credentials file.
 
-use super::line;
-use selvedge::guard::auth::{Accounts, hash_password};
+use super::{client, line};
+use selvedge::clock::Clock;
+use selvedge::guard::auth::{Accounts, Login, hash_password};
 use std::path::Path;
 
 /// A file with this text is refused, at this line, with these words and none of its own.
@@ -65,4 +66,26 @@ fn lines_comments_and_ends_of_lines() {
     assert!(usual.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert_eq!(Accounts::parse(usual).expect("what we print, we read").len(), 1);
     assert_ne!(hash_password(b"x").expect("memory"), hash_password(b"x").expect("memory"), "salted");
+}
+
+/// What can be no name is told as that; what a file has other ways to read is a name like any other.
+#[test]
+fn one_account() {
+    let rows: &[(&str, Option<&str>)] = &[
+        ("ada", None),
+        ("#ada", None),
+        (" ada ", None),
+        ("", Some("bad value for --users: no user before the colon")),
+        ("a:b", Some("bad value for --users: a user with a colon")),
+        ("a\nb", Some("bad value for --users: a user with a control character")),
+        (&"x".repeat(129), Some("bad value for --users: a user of more than 128 bytes")),
+    ];
+    for (name, expected) in rows {
+        let one = Accounts::one(name, b"secret");
+        assert_eq!(one.as_ref().map(Accounts::len).ok(), expected.is_none().then_some(1), "{name:?}");
+        assert_eq!(one.err().map(|error| error.to_string()).as_deref(), *expected);
+        let Ok(accounts) = Accounts::one(name, b"secret") else { continue };
+        let login = Login::new(accounts, Clock::system());
+        assert_eq!(login.check(name, b"secret", client(1)).expect("it is he").as_ref(), *name);
+    }
 }

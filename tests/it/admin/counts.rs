@@ -1,6 +1,6 @@
 //! What is counted, and that it stays bounded whatever clients send.
 
-use crate::support::{Client, eventually, post, request, serve};
+use crate::support::{Client, eventually, ms, post, request, serve};
 use selvedge::clock::Tick;
 use selvedge::monitor::metrics::{BOUNDS_MICROS, Buckets};
 use selvedge::threads::{Board, LABEL_BYTES, Tenant};
@@ -53,6 +53,26 @@ fn answers_by_method_and_status() {
     assert_eq!(refused, Some(&(Refusal::BODY_TOO_LARGE.reason, 1)));
     assert_eq!(totals.duration.count(), 6, "to say no takes no time that matters");
     eventually("its connection was closed", || server.monitor().totals().closed("refused") == 1);
+}
+
+/// Of what no method was read nobody knows that it was GET.
+#[test]
+fn requests_without_a_method() {
+    let rows: &[(&str, &str, u16)] = &[
+        ("(GET) / HTTP/1.1\r\n", "other", 400),
+        ("\r\n\0", "other", 400),
+        ("GE", "other", 408),
+        ("GET ", "GET", 408),
+        ("POST / HTTP/3.0\r\n", "POST", 505),
+    ];
+    for (sent, method, status) in rows {
+        let server = serve(|config| config.header_timeout = ms(100), |_: &mut Request| "");
+        let mut client = Client::connect(&server);
+        client.send(sent);
+        assert_eq!(client.answer().status, *status, "{sent:?}");
+        eventually("it was counted", || server.monitor().counters().requests == 1);
+        assert_eq!(answers(&server, method, *status), 1, "{sent:?}: {:?}", server.monitor().totals());
+    }
 }
 
 /// A seat has room for so many kinds of event; what comes beyond them is counted all the same.

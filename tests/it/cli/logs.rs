@@ -96,6 +96,10 @@ fn access_log() {
         ("text", split, &["\"GET /c HTTP/1.1\" 400 "]),
         ("text", escape, &["\"-\" 400 "]),
         ("json", escape, &[r#""method":null,"target":null,"version":null,"status":400,"#]),
+        // What was read of a request line, and no more.
+        ("text", b"POST / HT\0\r\n\r\n", &["] \"POST /\" 400 "]),
+        ("text", b"GET / HTTP/3.0\r\n\r\n", &["] \"GET /\" 505 "]),
+        ("json", b"POST / HT\0\r\n\r\n", &[r#""method":"POST","target":"/","version":null,"status":400,"#]),
     ];
     for (number, (format, request, says)) in rows.iter().enumerate() {
         let path = scratch(&format!("access-{number}"));

@@ -1,6 +1,7 @@
 //! `selvedge probe`: its exit code, and the line it says.
 
-use super::{ANY, begin, program, scratch};
+use super::admin::board;
+use super::{ANY, Serving, begin, program, scratch};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -40,6 +41,29 @@ fn of_the_program() {
         check(&[&host[..], &[&url]].concat(), code, says);
     }
     check(&[&asked(http, "/healthz")], 1, "421 Misdirected Request");
+}
+
+/// The container's own check is passed whatever it serves.
+#[test]
+fn of_the_container() {
+    let recipe = include_str!("../../../scripts/container/Containerfile");
+    let line = |start: &str| recipe.lines().find_map(|line| line.trim().strip_prefix(start)).expect(start);
+    let admin = line("ENV SELVEDGE_ADMIN=");
+    let arguments = line("CMD [\"/selvedge\", \"probe\", ").trim_end_matches(']').replace(['"', ','], "");
+    assert!(arguments.contains(&format!("http://{admin}/")), "{arguments} does not ask {admin}");
+    let served: &[&[(&str, &str)]] = &[
+        &[],
+        &[("SELVEDGE_PATH", env!("CARGO_TARGET_TMPDIR"))],
+        #[cfg(feature = "self-signed")]
+        &[("SELVEDGE_TLS_SELF_SIGNED", "true")],
+    ];
+    for environment in served {
+        let mut command = program(&ANY);
+        command.env("SELVEDGE_ADMIN", "127.0.0.1:0").envs(environment.iter().copied());
+        let mut serving = Serving::start(&mut command);
+        let arguments = arguments.replace(admin, &board(&mut serving));
+        check(&arguments.split(' ').collect::<Vec<_>>(), 0, "/healthz: 200 OK");
+    }
 }
 
 /// Answers one connection with `answer`, or with nothing for as long as the client waits.

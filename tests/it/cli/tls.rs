@@ -4,7 +4,7 @@ use super::{Serving, check, program};
 use crate::support::{Answer, Client};
 use crate::tls::client::{Offer, Secure, library, over};
 use crate::tls::forger::Forger;
-use crate::tls::pki::{Folder, Kind, authority, localhost};
+use crate::tls::pki::{Folder, Kind, authority, lasts, localhost};
 use crate::tls::raw::{ALERT, DATA, Hello};
 use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
@@ -319,4 +319,29 @@ fn clients_do_not_fill_the_log() {
     let said: Vec<_> =
         rest.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
     assert!(said.iter().all(|line| line.contains("issuer are missing")), "{rest}");
+}
+
+/// With SIGHUP what cannot be used is told of at once, and once; what takes its place is judged at once too.
+#[test]
+fn certificates_are_read_again() {
+    let folder = Folder::new("program-again");
+    let [certificate, key] = &files(&folder);
+    let mut serving = Serving::start(program(&UNLIMITED).args(["--tls-cert", certificate, "--tls-key", key]));
+    let good = fs::read(certificate).expect("it is there");
+    fs::write(certificate, "nothing").expect("ours");
+    serving.signal(Signal::HUP);
+    let problem = format!("{certificate}: no certificate in it");
+    serving.read_to(&format!("WARN  alert: TLS: {problem}"));
+    fs::write(certificate, good).expect("ours");
+    serving.signal(Signal::HUP);
+    serving.read_to("INFO  SIGHUP: all options are as they were");
+    let next = authority().issue(&["localhost"], |parameters| lasts(parameters, -300, 6));
+    next.files(&folder, "localhost");
+    fs::set_permissions(key, fs::Permissions::from_mode(0o644)).expect("ours");
+    serving.signal(Signal::HUP);
+    serving.read_to(&format!("WARN  TLS: everybody on this machine can read the key {key}; chmod 600 it"));
+    serving.read_to(&format!("{certificate}: the certificate ends in 6 days"));
+    serving.signal(Signal::TERM);
+    let rest = serving.end(0);
+    assert!(!rest.contains("alert"), "{rest}");
 }

@@ -7,6 +7,8 @@ use crate::support::{eventually, request};
 use rustls::AlertDescription;
 use selvedge::clock::Clock;
 use selvedge::monitor::Alert;
+use selvedge::net::Listener;
+use selvedge::server::Admin;
 use selvedge::{CertificateFiles, Profile, Request, Server, Tls, TlsSettings};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -368,6 +370,52 @@ fn notices_of_the_end() {
             "{first} to {last}"
         );
     }
+}
+
+/// A certificate is told of once; one that has taken its place by whatever way, anew.
+#[test]
+fn notices_of_the_next_certificate() {
+    let folder = Folder::new("next");
+    let issue = |days| {
+        let issued = authority().issue(&["localhost"], |parameters| lasts(parameters, -300, days));
+        let files = issued.files(&folder, "short");
+        TlsSettings::new(&files.certificate, &files.key)
+    };
+    let first = issue(20);
+    let (server, clock, tls, alerts) = watched(first.clone());
+    assert!(told(&alerts).contains("ends in 20 days"));
+    let next_look = || {
+        clock.advance(Duration::from_secs(60));
+        // As often as it would have been noticed.
+        std::thread::sleep(Duration::from_millis(600));
+    };
+    tls.replace(first).expect("usable");
+    next_look();
+    server.reload_certificates().expect("usable");
+    assert!(alerts.try_recv().is_err(), "it is as it was");
+    tls.replace(issue(19)).expect("usable");
+    next_look();
+    assert!(told(&alerts).contains("ends in 19 days"));
+    tls.replace(issue(300)).expect("usable");
+    next_look();
+    tls.replace(issue(18)).expect("usable");
+    next_look();
+    assert!(told(&alerts).contains("ends in 18 days"));
+    assert!(alerts.try_recv().is_err());
+}
+
+/// The listener for those who watch over a server has certificates that end like any other.
+#[test]
+fn certificates_of_the_admin_listener() {
+    let folder = Folder::new("admin");
+    let tls = Tls::load(settings(&folder)).expect("usable");
+    let (server, clock, _) = watched_tls(&super::pki::tls());
+    let listener = Listener::bind("127.0.0.1:0").expect("a free port").with_tls(&tls);
+    let admin = Admin::of(&server).and_then(|admin| admin.serve_on(listener)).expect("it starts");
+    let next = authority().issue(&["localhost"], |_| ());
+    next.files(&folder, "localhost");
+    clock.advance(Duration::from_secs(60));
+    eventually("it is noticed", || served(&admin) == next.certificate.to_vec());
 }
 
 /// It is told of once more when it has come.
