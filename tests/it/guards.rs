@@ -7,7 +7,7 @@ use selvedge::config::{AddressSource, Network, Rate};
 use selvedge::monitor::Monitor;
 use selvedge::sanitize::{escape_header, escape_html, strip};
 use selvedge::service::Health;
-use selvedge::{ClientKey, Method, RateLimit, Request, Router, Throttle, Validate};
+use selvedge::{ClientKey, Guard, Method, RateLimit, Request, Router, Throttle, Validate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -191,6 +191,30 @@ fn refusals_grow_and_decay() {
     assert_eq!(wait(at(8 + 120)), Some(2));
     strikes(at(100_000), 3);
     assert_eq!(wait(at(100_000)), Some(1), "forgotten");
+}
+
+/// What a guard throws away when memory is short sets nobody free before his time.
+#[test]
+fn a_sweep_sets_nobody_free() {
+    let (throttle, limit) =
+        (Throttle::new(1, Duration::from_secs(10)), RateLimit::new(1, Duration::from_secs(10)));
+    let client = key("192.0.2.1");
+    throttle.strike(client, at(0));
+    throttle.strike(client, at(0));
+    limit.check(client, at(0)).expect("the first");
+    let sweep = |now| [&throttle as &dyn Guard, &limit].iter().for_each(|guard| guard.sweep(now));
+    for (now, refused, limited) in [(0, 1, 10), (1, 0, 9), (9, 0, 1)] {
+        sweep(at(now));
+        assert_eq!(
+            throttle.check(client, at(now)).err(),
+            (refused > 0).then(|| Duration::from_secs(refused))
+        );
+        assert_eq!(limit.check(client, at(now)).err(), Some(Duration::from_secs(limited)), "{now}");
+    }
+    // What it did is remembered still: the next time it is refused for longer.
+    throttle.strike(client, at(9));
+    throttle.strike(client, at(9));
+    assert_eq!(throttle.check(client, at(9)).err(), Some(Duration::from_secs(2)));
 }
 
 #[test]

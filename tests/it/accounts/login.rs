@@ -4,7 +4,9 @@ use super::{client, line, seconds};
 use rustix::time::{ClockId, clock_gettime};
 use selvedge::ClientKey;
 use selvedge::clock::Clock;
-use selvedge::guard::auth::{Accounts, Hasher, Login, LoginError};
+use selvedge::guard::auth::{Accounts, AccountsError, Hasher, HashingBusy, Login, LoginError, TokensFull};
+use selvedge::guard::session::{SessionError, StoreError};
+use std::error::Error;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -145,6 +147,34 @@ fn too_many_at_once_is_busy_and_no_attempt() {
     let answers: Vec<_> = logins.into_iter().flat_map(|login| login.join().expect("no panic")).collect();
     let busy = answers.iter().filter(|answer| matches!(answer, Err(LoginError::Busy(_)))).count();
     assert!(busy > 0 && answers.iter().any(Result::is_ok), "{answers:?}");
+}
+
+/// What a guard answers, and what people are told of it.
+#[test]
+fn errors_say_what_is_wrong() {
+    let pause = seconds(3);
+    for (error, status, retry_after) in [
+        (LoginError::Wrong, 401, None),
+        (LoginError::Throttled(pause), 429, Some(pause)),
+        (LoginError::Busy(pause), 503, Some(pause)),
+    ] {
+        let refusal = error.refusal();
+        assert_eq!((refusal.status.as_u16(), refusal.retry_after), (status, retry_after), "{error}");
+        assert_eq!(error.to_string(), refusal.reason);
+    }
+    let told: &[(&dyn Error, &str)] = &[
+        (&HashingBusy, "too many passwords are being hashed"),
+        (&TokensFull, "no token could be issued"),
+        (&AccountsError::Random, "the system gave no random numbers"),
+        (&SessionError::Random, "the system gave no random numbers"),
+        (&SessionError::Data, "more data than a session keeps, or none that is JSON"),
+        (&SessionError::Store(StoreError::Full), "as many sessions as may be"),
+        (&StoreError::Gone, "the session is over"),
+        (&StoreError::Unavailable, "the store of sessions cannot be reached"),
+    ];
+    for (error, text) in told {
+        assert_eq!(error.to_string(), *text);
+    }
 }
 
 /// An unknown name costs what a known one costs: processor time, of which other programs take nothing.

@@ -2,6 +2,7 @@
 
 use super::line;
 use selvedge::guard::auth::{Accounts, hash_password};
+use std::error::Error;
 use std::path::Path;
 
 /// A file with this text is refused, at this line, with these words and none of its own.
@@ -47,13 +48,39 @@ fn mistakes_are_told_by_line_and_never_by_content() {
             hash(&|line| line[..line.rfind('$').expect("there")].into()),
             ":1: a hash without its salt or its result",
         ),
+        (
+            good.replace("c2FsdCBvZiB0aGUgdGVzdA", "c2FsdA"),
+            ":1: not a hash as `selvedge hash-password` prints it",
+        ),
         (format!("{good}{good}"), ":2: a user that stands further up too"),
     ];
     for (text, expected) in rows {
         check(text, expected);
     }
-    let missing = Accounts::load(Path::new("/no/such/file")).expect_err("it is not there").to_string();
-    assert!(missing.starts_with("cannot read /no/such/file: "), "{missing}");
+    let missing = Accounts::load(Path::new("/no/such/file")).expect_err("it is not there");
+    assert!(missing.to_string().starts_with("cannot read /no/such/file: "), "{missing}");
+    assert!(missing.source().is_some() && Accounts::parse("").is_err_and(|error| error.source().is_none()));
+}
+
+/// Names have their bounds wherever they come from, and both sides of a bound are tried.
+#[test]
+fn one_account() {
+    let one = Accounts::one("ada", b"x").expect("good");
+    assert_eq!((one.len(), one.is_empty()), (1, false));
+    for wrong in ["", "a\nda", &"x".repeat(129)] {
+        assert!(Accounts::one(wrong, b"x").is_err(), "{wrong:?}");
+    }
+    assert!(Accounts::parse(line(&"x".repeat(128), "x")).is_ok());
+    assert!(Accounts::parse(good_but("m=8,", "m=65536,")).is_ok());
+    assert!(Accounts::parse(good_but("t=1,", "t=16,")).is_ok());
+    assert!(Accounts::parse(good_but("m=8,t=1,p=1", "m=64,t=1,p=8")).is_ok());
+    for much in [("t=1,", "t=17,"), ("m=8,t=1,p=1", "m=72,t=1,p=9")] {
+        assert!(Accounts::parse(good_but(much.0, much.1)).is_err(), "{much:?}");
+    }
+}
+
+fn good_but(part: &str, other: &str) -> String {
+    line("ada", "secret").replace(part, other)
 }
 
 #[test]
