@@ -65,7 +65,10 @@ fn live(occupant: &Occupant, line: &Line) -> Option<Claim> {
 /// claimed himself, not the one before him on the seat; no more are told to go than were claimed; and the counts of
 /// evicted and stuck ones are right at any moment, and zero in the end.
 ///
-/// Seven threads. Caught: CAUGHT
+/// Seven threads. Caught: `lifeline_of` that does not ask when the tenancy began, and `Word::entered` that drops the
+/// claim (cut, and not claimed); `Word::vacated` that keeps it (more told than claimed); `evict` that takes handlers for
+/// idle (cut while handling); `claim` that does not compare, or does not forget the weaker claim (not at rest);
+/// `mark_stuck` that counts after the swap (below zero).
 #[test]
 fn a_claim_ends_the_tenant_it_was_made_for() {
     const SEATS: usize = 3;
@@ -176,7 +179,8 @@ fn serve(board: &Arc<Board>, mut seat: Seat<usize>) -> usize {
 /// Three guests come to four seats of idle connections. For each of them one is evicted, and no other: who has been told
 /// to go counts until the guest has the seat.
 ///
-/// Six threads. Caught: CAUGHT
+/// Six threads. Caught: who waits counted before who has been told to go, as the server once did, and a leaving that is
+/// forgotten before the seat is passed on (four evicted).
 #[test]
 fn one_is_evicted_for_each_guest() {
     const SEATS: usize = 4;

@@ -78,7 +78,10 @@ impl House {
 /// lobby and the pool are closed: every guest is served once or turned away once, never more are served at once than
 /// there are threads, and every seat and every thread is given back.
 ///
-/// Thirteen threads. Caught: CAUGHT
+/// Thirteen threads. Caught: `wait_for_job` that leaves even if every waiting thread has been sent a job, and one that
+/// asks whether any thread waits (a guest lost); `send_back` that does not ask whether the lobby is closed, and `close`
+/// that drains under one lock and closes under the next (a guest lost); `>` for `==` in `submit`'s look at the bound
+/// (three inside).
 #[test]
 fn every_guest_is_served_or_turned_away() {
     let races =
@@ -138,10 +141,10 @@ fn every_guest_is_served_or_turned_away() {
     });
 }
 
-/// Eight guests come to two seats, each brought by a thread that serves him and whoever the seat passes to, or drops the seat
-/// and offers it to the queue: all are served, never two on one seat, and nobody waits beside a free one.
+/// Eight guests come to two seats, each brought by a thread that serves him and whoever the seat passes to, or drops the
+/// seat and offers it to the queue: all are served, never two on one seat, and nobody waits beside a free one.
 ///
-/// Nine threads. Caught: CAUGHT
+/// Nine threads. Caught: `pass_on` that looks at the queue under one lock and leaves under the next (one is not served).
 #[test]
 fn nobody_waits_beside_a_free_seat() {
     let races = ["somebody waited", "nobody did"];
@@ -187,7 +190,9 @@ fn nobody_waits_beside_a_free_seat() {
 /// Six threads bring two jobs each to a pool of three hasty threads that is closed meanwhile: a job that was taken runs
 /// once, one that was given back never does, and no thread is lost, whichever of them panics.
 ///
-/// Ten threads. Caught: CAUGHT
+/// Eleven threads. Caught: `wait_for_job` that leaves even if every waiting thread has been sent a job, and `submit` that
+/// asks whether any thread waits (a job lost); `>` for `==` in its look at the bound (four inside); a panic that ends its
+/// thread.
 #[test]
 fn every_job_runs_once_or_comes_back() {
     const SUBMITTERS: usize = 6;
@@ -247,10 +252,10 @@ impl Gate {
     }
 }
 
-/// Three pairs of jobs, of which one ends only when the other runs (or has been given back): no job waits behind
-/// another, however few threads are idle.
+/// Three pairs of jobs, of which one ends only when the other runs (or has been given back): no job waits behind another,
+/// however few threads are idle.
 ///
-/// Thirteen threads. Caught: CAUGHT
+/// Twelve threads. Caught: `submit` that asks whether any thread waits (deadlock).
 #[test]
 fn no_job_waits_behind_another() {
     const PAIRS: usize = 3;

@@ -1,19 +1,20 @@
-//! Models too large for `tests/loom/`: several parts of `selvedge::threads` at once, and the stores of tokens and sessions,
-//! among up to ten threads, which shuttle runs in as many orders as there is patience for:
+//! Models too large for `tests/loom/`: several parts of `selvedge::threads` at once, and the stores of tokens and
+//! sessions, among up to thirteen threads, which shuttle runs in as many orders as there is patience for:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom --cfg shuttle" cargo test --release --no-default-features --features auth --test shuttle -- --nocapture
 //! SHUTTLE_ITERATIONS=100000 RUSTFLAGS=… cargo test …
 //! ```
 //!
-//! Half of the schedules take a random thread at every step; the other half (*PCT*) run the thread of the highest priority,
-//! and change priorities at two or four random moments, which finds what needs a thread to be late for a long time. Both begin with
-//! the same seed each time, so that a run of more schedules has those of a shorter one in it; `SHUTTLE_RANDOM_SEED` begins
-//! elsewhere. What fails prints its schedule, for `shuttle::replay`; which keys share a shard of a table is no part of it.
+//! Half of the schedules take a random thread at every step; the other half (*PCT*) run the thread of the highest
+//! priority, and change priorities at two or four random moments, which finds what needs a thread to be late for a long
+//! time. Both begin with the same seed each time, so that a run of more schedules has those of a shorter one in it;
+//! `SHUTTLE_RANDOM_SEED` begins elsewhere. What fails prints its schedule, for `shuttle::replay`; which keys share a
+//! shard of a table is no part of it.
 //!
 //! Each model states its property, and its comment says what it is worth: how many threads, and which bug, planted in the
-//! code, it was seen to catch. A model returns which of its races were run; [`explore`] fails when one of them never
-//! was. Shuttle has no weak memory: which orderings atomics need is for loom to say. Time is as in `tests/loom/`.
+//! code, it was seen to catch. A model returns which of its races were run; [`explore`] fails when one of them never was.
+//! Shuttle has no weak memory: which orderings atomics need is for loom to say. Time is as in `tests/loom/`.
 
 #![cfg(shuttle)]
 

@@ -13,7 +13,8 @@ fn assert_at_rest(semaphore: &Semaphore) {
 /// Six wait for the one permit, having come one after the other, and three of them only until some moment: who gets it
 /// gets it in the order in which they came, who waits without a deadline does get it, and it is not lost.
 ///
-/// Seven threads. Caught: CAUGHT
+/// Seven threads. Caught: `release` that takes the last of the queue (out of order), or puts the permit back as well
+/// (below zero); a time-out that wins over the hand-over, or leaves its waiter in the queue (deadlock).
 #[test]
 fn who_came_first_is_first() {
     const WAITERS: usize = 6;
@@ -57,7 +58,8 @@ fn who_came_first_is_first() {
 /// Nine come for three permits and a queue of three: some wait for ever, some until some moment, some not at all. Never
 /// more than three are in or wait, whoever is refused was refused for what he asked, and all permits come back.
 ///
-/// Ten threads. Caught: CAUGHT
+/// Ten threads. Caught: `>` for `>=` in `acquire`'s look at the queue (four wait); a time-out that wins over the
+/// hand-over, or leaves its waiter in the queue, and `release` that puts the permit back as well (not at rest).
 #[test]
 fn no_permit_is_lost_in_a_crowd() {
     let races = ["everybody was in", "somebody did not wait", "the queue was full", "the time was up"];

@@ -8,12 +8,13 @@ use std::sync::Arc;
 const PUSHERS: usize = 4;
 const LINES: usize = 3;
 
-/// Four threads push lines into a spool that has not room for all of them, a fifth has the file opened anew, waits
-/// until all is written, and closes; the writer waits with deadlines that may pass and without. Every line that was
-/// taken is written once, whole, and after those its thread has pushed before; the others are counted; what was there when
+/// Four threads push lines into a spool that has not room for all of them, a fifth has the file opened anew, waits until
+/// all is written, and closes; the writer waits with deadlines that may pass and without. Every line that was taken is
+/// written once, whole, and after those its thread has pushed before; the others are counted; what was there when
 /// somebody began to wait for the writer has been written when that wait ends; and the writer comes to its end.
 ///
-/// Seven threads, with the main one. Caught: CAUGHT
+/// Seven threads. Caught: `take` that forgets that it writes, and a reopening that counts as done (flushed too early);
+/// `push` without its `notify_one` (deadlock); an end before the last lines (lines lost).
 #[test]
 fn every_line_that_was_taken_is_written() {
     let races = ["all were written", "some were dropped", "none were written", "the writer gave up waiting"];

@@ -38,11 +38,14 @@ fn put(table: &Table<u8, Token>, key: u8, now: Tick, expires: Tick, protected: b
     used.ok()
 }
 
-/// Six threads put strangers into a table of two shards, use what is protected, take out single-use tokens, sweep and look
-/// on. It never has more entries than its capacity, and as many as it says; each key has its own entry; each token is taken
-/// out once; uses of what is protected add up, for nothing pushes it out.
+/// Six threads put strangers into a table of two shards, use what is protected, take out single-use tokens, sweep and
+/// look on. It never has more entries than its capacity, and as many as it says; each key has its own entry; each token
+/// is taken out once; uses of what is protected add up, for nothing pushes it out.
 ///
-/// Seven threads. Caught: CAUGHT
+/// Seven threads. Caught: `take` that forgets the place of the entry it moved (out of bounds); `remove` that looks under
+/// one lock and takes under the next (another key's entry); `>` for `>=` in `insert`, and a replacement that counts
+/// (seven entries); `dispensable` that does not ask whether an entry is protected (it is gone); `sweep` that loads the
+/// count and stores it (more than there are).
 #[test]
 fn a_table_keeps_its_bounds_and_its_promises() {
     let races =
