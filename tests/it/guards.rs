@@ -4,6 +4,7 @@ use crate::support::{Client, builder, ms, request, serve};
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::config::{AddressSource, Network, Rate};
+use selvedge::guard::Census;
 use selvedge::monitor::Monitor;
 use selvedge::sanitize::{escape_header, escape_html, strip};
 use selvedge::service::Health;
@@ -106,6 +107,71 @@ fn the_client_behind_proxies() {
     for (source, trusted, fields, client, left) in rows {
         check_identity(*source, trusted, fields, client, *left);
     }
+}
+
+/// Whether the request came over TLS is for the last proxy to say.
+#[test]
+fn what_the_proxy_had_over_tls() {
+    use AddressSource::{Forwarded, Peer, XForwardedFor};
+    for (source, fields, secure) in [
+        (XForwardedFor, "", false),
+        (XForwardedFor, "X-Forwarded-Proto: https\r\n", true),
+        (XForwardedFor, "x-forwarded-proto: HTTPS\r\n", true),
+        (XForwardedFor, "X-Forwarded-Proto: http\r\n", false),
+        (XForwardedFor, "X-Forwarded-Proto: http, https\r\n", true),
+        (XForwardedFor, "X-Forwarded-Proto: https, http\r\n", false),
+        (XForwardedFor, "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", false),
+        (XForwardedFor, "Forwarded: proto=https\r\n", false),
+        (Forwarded, "Forwarded: for=192.0.2.1;proto=https\r\n", true),
+        (Forwarded, "Forwarded: Proto=\"HTTPS\"\r\n", true),
+        (Forwarded, "Forwarded: proto=https, for=192.0.2.1\r\n", false),
+        (Forwarded, "Forwarded: proto=http, proto=https\r\n", true),
+        (Forwarded, "Forwarded: x=\";proto=https\r\n", false),
+        (Forwarded, "X-Forwarded-Proto: https\r\n", false),
+        (Peer, "X-Forwarded-Proto: https\r\nForwarded: proto=https\r\n", false),
+    ] {
+        let configure = |config: &mut selvedge::Config| {
+            config.client_ip_from = source;
+            config.trusted_proxies = networks(&["127.0.0.0/8"]);
+        };
+        let server = serve(configure, |request: &mut Request| request.is_secure().to_string());
+        let answer = Client::connect(&server).ask(format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+        assert_eq!(answer.text(), secure.to_string(), "{source:?} {fields:?}");
+    }
+}
+
+/// Who is refused, longest first, and no more names than anybody reads.
+#[test]
+fn a_census_of_who_is_refused() {
+    let (throttle, limit) =
+        (Throttle::new(1, Duration::from_secs(60)), RateLimit::new(1, Duration::from_secs(60)));
+    let clients: Vec<_> = (1..=20).map(|number| key(&format!("192.0.2.{number}"))).collect();
+    for (client, second) in
+        clients.iter().zip([5, 1, 3, 2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
+    {
+        limit.check(*client, at(second)).expect("the first");
+    }
+    for _ in 0..4 {
+        throttle.strike(clients[0], at(20));
+    }
+    (0..2).for_each(|_| throttle.strike(clients[1], at(20)));
+    throttle.strike(clients[2], at(20));
+    let at_once = |now| {
+        let mut census = Census::default();
+        [&throttle as &dyn Guard, &limit].iter().for_each(|guard| guard.report(now, &mut census));
+        census
+    };
+    let census = at_once(at(20));
+    let longest = |named: &[usize], left: &[u64]| -> Vec<_> {
+        named.iter().zip(left).map(|(client, left)| (clients[*client], Duration::from_secs(*left))).collect()
+    };
+    assert_eq!((census.rate_limited.count, census.throttled.count), (20, 2));
+    let latest: Vec<_> = (8..20).rev().collect();
+    let left: Vec<_> = (49..=60).rev().collect();
+    assert_eq!(census.rate_limited.longest, longest(&latest, &left));
+    assert_eq!(census.throttled.longest, longest(&[0, 1], &[2, 1]));
+    let later = at_once(at(65));
+    assert_eq!((later.rate_limited.count, later.throttled.count), (15, 0), "their time is over");
 }
 
 #[test]
