@@ -158,7 +158,8 @@ fn a_census_of_who_is_refused() {
     throttle.strike(clients[2], at(20));
     let at_once = |now| {
         let mut census = Census::default();
-        [&throttle as &dyn Guard, &limit].iter().for_each(|guard| guard.report(now, &mut census));
+        throttle.report(now, &mut census);
+        limit.report(now, &mut census);
         census
     };
     let census = at_once(at(20));
@@ -313,6 +314,8 @@ fn throttled_on_the_wire() {
     let router = Router::new().get("/", |_: &mut Request| "in").get("/healthz", Health(monitor));
     let server = builder(limits).clock(clock.clone()).serve(router).expect("it starts");
     let mut client = Client::connect(&server);
+    // A limit on what has not been reached says nothing.
+    assert_eq!(client.get("/healthz").field("ratelimit"), None);
     let mut statuses = |count| (0..count).map(|_| client.get("/").status).collect::<Vec<_>>();
     // Three refusals are one too many, twice: the second while is two seconds, longer than the limit's window.
     assert_eq!(statuses(9), [200, 200, 200, 429, 429, 429, 429, 429, 429]);
@@ -327,6 +330,34 @@ fn throttled_on_the_wire() {
     clock.advance(ms(600));
     assert_eq!(client.get("/").status, 200);
     assert_eq!(client.ask(request("GET", "/")).status, 200);
+}
+
+/// What the limit is and when there is room again, told to who has come up against it: whole seconds, rounded up.
+#[test]
+fn the_limit_is_told() {
+    for (count, span, after, policy, left) in [
+        (1, ms(60_000), ms(0), "q=1;w=60", "t=60"),
+        (2, ms(60_000), ms(500), "q=2;w=60", "t=60"),
+        (1, ms(60_000), ms(1000), "q=1;w=60", "t=59"),
+        (1, ms(1500), ms(100), "q=1;w=1", "t=2"),
+    ] {
+        let clock = Clock::manual();
+        let limit = |config: &mut selvedge::Config| config.rate_limit = Some(Rate { count, span });
+        let server = builder(limit).clock(clock.clone()).serve(|_: &mut Request| "in").expect("it starts");
+        let mut client = Client::connect(&server);
+        for _ in 0..count {
+            let answer = client.get("/");
+            assert_eq!(
+                (answer.status, answer.field("ratelimit"), answer.field("ratelimit-policy")),
+                (200, None, None)
+            );
+        }
+        clock.advance(after);
+        let answer = client.get("/");
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.field("ratelimit-policy"), Some(&*format!("\"default\";{policy}")));
+        assert_eq!(answer.field("ratelimit"), Some(&*format!("\"default\";r=0;{left}")));
+    }
 }
 
 thread_local! {

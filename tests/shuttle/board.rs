@@ -39,9 +39,9 @@ fn rest() {
 }
 
 /// A connection's life of two requests, unless it is told to go.
-fn live(occupant: &Occupant, line: &Line) -> Option<Claim> {
+fn spend(occupant: &Occupant, line: &Line) -> Option<Claim> {
     let enter = |phase, deadline| occupant.enter(phase, deadline, START).map_or(Ok(()), Err);
-    let life = || {
+    let requests = || {
         for _ in 0..2 {
             enter(Phase::Waiting, Tick::NEVER)?;
             enter(Phase::Handling, DEADLINE)?;
@@ -57,7 +57,7 @@ fn live(occupant: &Occupant, line: &Line) -> Option<Claim> {
         }
         Ok(())
     };
-    life().err()
+    requests().err()
 }
 
 /// On three seats one connection follows another, while an acceptor evicts, a watchdog looks for what is overdue, and a
@@ -86,7 +86,7 @@ fn a_claim_ends_the_tenant_it_was_made_for() {
                         let client = number as u64 / 2;
                         let tenant = Tenant { peer: None, client, lifeline: Some(line.clone()) };
                         let occupant = board.sit(number, tenant, START, DEADLINE);
-                        told.extend(live(&occupant, &line));
+                        told.extend(spend(&occupant, &line));
                         let cut = line.cut.is_set();
                         assert!(!cut || occupant.claim().is_some(), "cut, and not claimed");
                     }

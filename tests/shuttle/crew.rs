@@ -123,7 +123,9 @@ fn every_guest_is_served_or_turned_away() {
         let out_of_the_queue = thread::spawn(move || {
             let guests = closer.lobby.close();
             closer.pool.close();
-            guests.iter().for_each(|guest| closer.refused.add(*guest));
+            for guest in &guests {
+                closer.refused.add(*guest);
+            }
             assert!(closer.lobby.wait_until_empty(None));
             guests.len()
         });

@@ -35,27 +35,27 @@ fn tokens_are_used_once_and_dead_when_revoked() {
                 thread::spawn(move || [1, 2, 3].map(|number| tokens.check_at(&id(number), NOW).is_some()))
             })
             .collect();
-        let issuer = {
+        let issuing = {
             let tokens = tokens.clone();
             thread::spawn(move || {
-                let issue = |number: &u8| tokens.issue_at(id(*number), "bob", Uses::Many, NOW, LATER).is_ok();
-                (10..16).filter(issue).collect::<Vec<_>>()
+                let has_room =
+                    |number: &u8| tokens.issue_at(id(*number), "bob", Uses::Many, NOW, LATER).is_ok();
+                (10..16).filter(has_room).collect::<Vec<_>>()
             })
         };
-        let revoker = tokens.clone();
-        let revoked = thread::spawn(move || {
-            let revoked = revoker.revoke_at(&id(3), NOW);
-            assert!(revoked && revoker.check_at(&id(3), NOW).is_none());
-            revoker.sweep();
+        let store = tokens.clone();
+        let revocation = thread::spawn(move || {
+            assert!(store.revoke_at(&id(3), NOW) && store.check_at(&id(3), NOW).is_none());
+            store.sweep();
         });
         let shown = join(shown);
-        let issued = join([issuer])[0].clone();
-        join([revoked]);
+        let promised = join([issuing])[0].clone();
+        join([revocation]);
         assert!(
-            issued.iter().all(|number| tokens.check_at(&id(*number), NOW).is_some()),
+            promised.iter().all(|number| tokens.check_at(&id(*number), NOW).is_some()),
             "a promised token is gone"
         );
-        assert!((1..=4).contains(&issued.len()));
+        assert!((1..=4).contains(&promised.len()));
         let times = |token: usize| shown.iter().filter(|shown| shown[token]).count();
         assert_eq!([times(0), times(1)], [1, 1]);
         let both = shown.iter().any(|shown| shown[0] && shown[1]);
@@ -159,7 +159,7 @@ fn nobody_has_more_sessions_than_he_may() {
             .map(|number| {
                 let store = store.clone();
                 thread::spawn(move || {
-                    store.insert(id(number), record(Some("ada")), NOW).expect("there is room")
+                    store.insert(id(number), record(Some("ada")), NOW).expect("there is room");
                 })
             })
             .collect();

@@ -96,6 +96,35 @@ fn strangers_are_paused_by_account_and_those_it_knows_are_not() {
     }
 }
 
+/// Whose sessions end with a new file: those of accounts that are gone or have another password, and nobody else's.
+#[test]
+fn who_is_not_who_he_was() {
+    let login = |names: &[(&str, &str)]| {
+        let lines: String = names.iter().map(|(name, password)| line(name, password)).collect();
+        Login::new(Accounts::parse(lines).expect("good"), Clock::manual())
+    };
+    let before = login(&[("ada", "a"), ("bob", "b"), ("eve", "e")]);
+    let after = login(&[("ada", "a"), ("bob", "other"), ("new", "n")]);
+    let mut ended: Vec<_> = after.ended_since(&before).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, ["bob", "eve"]);
+    assert_eq!(before.ended_since(&before).count(), 0);
+}
+
+#[test]
+fn an_account_knows_a_client_for_thirty_days() {
+    const DAYS: u64 = 30 * 24 * 60 * 60;
+    for (passed, expected) in [(DAYS - 1, Ok("ada")), (DAYS, wait(1))] {
+        let (login, clock) = login();
+        check(&login, "ada", "right", client(1), Ok("ada"));
+        clock.advance(seconds(passed));
+        for number in 100..110 {
+            check(&login, "ada", "guess", client(number), WRONG);
+        }
+        check(&login, "ada", "right", client(1), expected);
+    }
+}
+
 #[test]
 fn on_a_unix_socket_only_accounts_count() {
     let (login, _) = login();

@@ -62,6 +62,23 @@ fn mistakes_are_told_by_line_and_never_by_content() {
     assert!(missing.source().is_some() && Accounts::parse("").is_err_and(|error| error.source().is_none()));
 }
 
+/// A file that is too large is refused, not read in part.
+#[test]
+fn four_mebibytes_and_no_more() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("large-users-{}", std::process::id()));
+    let good = line("ada", "secret");
+    for (size, expected) in [(4 << 20, Ok(1)), ((4 << 20) + 1, Err(()))] {
+        let comment = "#".repeat(size - good.len());
+        std::fs::write(&path, good.clone() + &comment).expect("a place to write");
+        let loaded = Accounts::load(&path).map(|accounts| accounts.len());
+        assert_eq!(
+            loaded.map_err(|error| assert!(error.to_string().ends_with("4 MiB"), "{error}")),
+            expected
+        );
+    }
+    let _ = std::fs::remove_file(path);
+}
+
 /// Names have their bounds wherever they come from, and both sides of a bound are tried.
 #[test]
 fn one_account() {
