@@ -39,6 +39,12 @@ fn right_wrong_and_unknown() {
     {
         check(&login, name, password, client(2), WRONG);
     }
+    let (name, password) = ("n".repeat(128), "p".repeat(1024));
+    let long = Login::new(Accounts::parse(line(&name, &password)).expect("good"), Clock::manual());
+    check(&long, &name, &password, client(1), Ok(&name));
+    let secret = Login::new(Accounts::one_secret("demo", b"secret").expect("good"), Clock::manual());
+    check(&secret, "demo", "secret", client(1), Ok("demo"));
+    check(&secret, "demo", "secrets", client(1), WRONG);
     check(&login, &"x".repeat(129), "x", client(2), WRONG);
     check(&login, "ada", &"x".repeat(1025), client(2), WRONG);
 }
