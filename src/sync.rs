@@ -1,8 +1,14 @@
 //! The only file that names a lock, an atomic, a channel or a thread.
 //!
 //! Two backends stand behind one set of names: `parking_lot`, `crossbeam-channel` and std in the product, and under
-//! `--cfg loom` the primitives of the loom model checker, which runs the code above this floor through every
-//! interleaving it can have (`tests/loom/`).
+//! `--cfg loom` the primitives of a model checker: loom's, which runs the code above this floor through every
+//! interleaving it can have (`tests/loom/`), or, where `--cfg shuttle` is given beside it, shuttle's, which runs larger
+//! models through many that are drawn at random (`tests/shuttle/`).
+
+#[cfg(all(shuttle, not(loom)))]
+compile_error!(
+    "`--cfg shuttle` says which checker; that there is one says `--cfg loom`, which has to be given too"
+);
 
 #[cfg(loom)]
 pub use model::*;
@@ -49,38 +55,42 @@ mod product {
     }
 }
 
-/// The same names over loom, with the signatures of the product's backends.
+/// The same names over a model checker, with the signatures of the product's backends.
 ///
-/// Loom has no clock, so a model says itself which waits end by time: a wait with a deadline (`Some`), and a receive
+/// Neither checker has a clock, so a model says itself which waits end by time: a wait with a deadline (`Some`), and a receive
 /// with a timeout of zero, give every other thread the chance to run and then report that the time is up; a wait
-/// without a deadline, and a receive with any other timeout, end only when they are woken. Loom tries every order of
-/// the rest.
+/// without a deadline, and a receive with any other timeout, end only when they are woken. The rest is tried in every
+/// order, or in many.
 #[cfg(loom)]
 mod model {
-    pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
-    pub use loom::thread::{Builder, Thread, current};
+    pub use checker::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+    pub use checker::thread::{Builder, Thread, current};
+    #[cfg(not(shuttle))]
+    use loom as checker;
+    #[cfg(shuttle)]
+    use shuttle as checker;
     use std::collections::VecDeque;
     use std::ops::{Deref, DerefMut};
-    // Loom's own cannot be the type of `self`; what is modelled here is the order of accesses, not of frees.
+    // The checkers' own cannot be the type of `self`; what is modelled here is the order of accesses, not of frees.
     pub use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    const ENDS_THE_MODEL: &str = "loom ends a model at its first panic, so nothing is poisoned";
+    const ENDS_THE_MODEL: &str = "a model ends at its first panic, so nothing is poisoned";
 
     /// A mutex that does not poison.
     #[derive(Debug, Default)]
-    pub struct Mutex<T>(loom::sync::Mutex<T>);
+    pub struct Mutex<T>(checker::sync::Mutex<T>);
 
     /// The lock of a [`Mutex`], given back when dropped.
     pub struct MutexGuard<'a, T> {
         mutex: &'a Mutex<T>,
-        held: Option<loom::sync::MutexGuard<'a, T>>,
+        held: Option<checker::sync::MutexGuard<'a, T>>,
     }
 
     impl<T> Mutex<T> {
         /// A mutex around `value`.
         pub fn new(value: T) -> Self {
-            Mutex(loom::sync::Mutex::new(value))
+            Mutex(checker::sync::Mutex::new(value))
         }
 
         /// Waits for the lock.
@@ -104,12 +114,12 @@ mod model {
 
     /// A condition variable whose wait takes an optional deadline.
     #[derive(Debug, Default)]
-    pub struct Condvar(loom::sync::Condvar);
+    pub struct Condvar(checker::sync::Condvar);
 
     impl Condvar {
         /// A condition variable nobody waits on.
         pub fn new() -> Self {
-            Condvar(loom::sync::Condvar::new())
+            Condvar(checker::sync::Condvar::new())
         }
 
         /// Wakes one waiter.
@@ -124,7 +134,7 @@ mod model {
 
         /// Waits to be woken, or, with a deadline, just lets go of the lock; says whether the time was up.
         ///
-        /// To take the lock again is a step like any other, which loom puts everywhere between those of the others. (A
+        /// To take the lock again is a step like any other, which the checker puts everywhere between those of the others. (A
         /// `yield_now` before it would make another thread go first, and hide a wait that ends before anything happens.)
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, deadline: Option<Instant>) -> bool {
             self.wait(guard, deadline.is_some())

@@ -83,12 +83,15 @@ impl Silence {
         if !input.is_terminal() {
             return None;
         }
+        let silenced = tcgetattr(&input).and_then(|before| {
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(&input, OptionalActions::Flush, &silent)?;
+            Ok(Silence(before))
+        });
+        // Not before: what is typed at the sight of it would be shown, and thrown away.
         let _ = io::stderr().write_all(b"Password: ");
-        let before = tcgetattr(&input).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&input, OptionalActions::Flush, &silent).ok()?;
-        Some(Silence(before))
+        silenced.ok()
     }
 }
 

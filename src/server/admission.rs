@@ -135,8 +135,10 @@ impl Admission {
 
     /// Takes back a seat for somebody who needs one, if one deserves it.
     pub(super) fn make_room(&self, now: Tick) {
-        // One seat for each who waits; those who have been told to go and have not gone yet count.
-        let wanted = self.shared.lobby.waiting().saturating_sub(self.shared.board.evicting());
+        // One seat for each who waits; those who have been told to go and have not gone yet count. They are counted first: of
+        // one who goes in between, the guest is then not among those who wait.
+        let going = self.shared.board.evicting();
+        let wanted = self.shared.lobby.waiting().saturating_sub(going);
         if wanted > 0 {
             evict(&self.shared.board, now, wanted, self.shared.policy().config.min_rate);
         }

@@ -12,7 +12,7 @@
 //! - [`Table`]: small states by key, bounded, expiring.
 //!
 //! All of it is built on one façade over locks and atomics, which a model checker can stand behind: `tests/loom/`
-//! runs each through every interleaving.
+//! runs each through every interleaving, `tests/shuttle/` several of them together through many.
 
 mod board;
 mod budget;

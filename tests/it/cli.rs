@@ -18,6 +18,7 @@ mod sandbox;
 mod socket_files;
 #[cfg(target_os = "linux")]
 mod supervisor;
+mod terminal;
 #[cfg(feature = "tls-rustls")]
 mod tls;
 

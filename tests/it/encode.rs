@@ -156,6 +156,10 @@ fn standing_fields() {
         let answer = Outgoing { standing: Some(&standing), ..plain(&fields) };
         check(name, &answer, &format!("HTTP/1.1 200 OK|Content-Length: 5{expected}"));
     }
+    let one = StandingFields::new([field("server", "selvedge")]);
+    let fields = map(&[("server", "mine")]);
+    let answer = Outgoing { standing: Some(&one), ..plain(&fields) };
+    check("the only one is the handler's", &answer, "HTTP/1.1 200 OK|Content-Length: 5|server: mine");
     let none = StandingFields::new([]);
     let fields = HeaderMap::new();
     check("none", &Outgoing { standing: Some(&none), ..plain(&fields) }, "HTTP/1.1 200 OK|Content-Length: 5");

@@ -1,8 +1,10 @@
 //! What every answer says besides its own content, and what those to failed requests say at all.
 
 use crate::support::{Client, STANDING, builder, ms, post, request};
-use selvedge::{Config, Exchange, Guard, Refusal, Request, Response, Server, StatusCode};
+use selvedge::{Config, Error, Exchange, Guard, Refusal, Request, Response, Server, StatusCode};
 use std::collections::HashSet;
+use std::error::Error as _;
+use std::io::ErrorKind;
 
 /// Refuses `/refuse/N` with status N.
 struct Refuse;
@@ -27,6 +29,35 @@ fn failing_server() -> Server {
         config.max_body = 10;
     };
     builder(configure).guard(Refuse).serve(handler).expect("it starts")
+}
+
+/// What people read who cannot go on: what was tried, what is wrong, and what helps.
+#[test]
+fn causes_and_cures() {
+    let bind = |address: &str, kind: ErrorKind| Error::Bind { address: address.into(), source: kind.into() };
+    let directory = |kind: ErrorKind| Error::Directory { path: "/a".into(), source: kind.into() };
+    let threads = Error::Threads(ErrorKind::WouldBlock.into());
+    let rows: &[(Error, bool, &[&str])] = &[
+        (
+            bind("127.0.0.1:1", ErrorKind::AddrInUse),
+            true,
+            &["127.0.0.1:1", "has that port", "--bind HOST:PORT"],
+        ),
+        (bind("unix:/s", ErrorKind::AddrInUse), true, &["unix:/s", "listens there", "--bind unix:PATH"]),
+        (bind("127.0.0.1:1", ErrorKind::PermissionDenied), true, &["below 1024", "setcap"]),
+        (bind("192.0.2.1:1", ErrorKind::AddrNotAvailable), true, &["no such address", "0.0.0.0"]),
+        (directory(ErrorKind::NotFound), true, &["'/a'", "no such directory"]),
+        (directory(ErrorKind::NotADirectory), true, &["'/a'", "not a directory"]),
+        (directory(ErrorKind::PermissionDenied), true, &["'/a'", "not permitted"]),
+        (threads, true, &["cannot start a thread", "lower --max-connections"]),
+        (Error::Random, false, &["no random numbers"]),
+        (Error::Memory, false, &["no memory"]),
+    ];
+    for (error, has_source, words) in rows {
+        let text = error.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert_eq!(error.source().is_some(), *has_source, "{text}");
+    }
 }
 
 /// What the wire says of every answer, in its order; dates and ids as their shapes.

@@ -4,10 +4,11 @@ use crate::support::{Client, builder, ms, serve};
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::config::{AddressSource, Network, Rate};
+use selvedge::guard::Census;
 use selvedge::monitor::Monitor;
 use selvedge::sanitize::{escape_header, escape_html, strip};
 use selvedge::service::Health;
-use selvedge::{ClientKey, Method, RateLimit, Request, Router, Throttle, Validate};
+use selvedge::{ClientKey, Guard, Method, RateLimit, Request, Router, Throttle, Validate};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::Path;
@@ -108,6 +109,74 @@ fn the_client_behind_proxies() {
     }
 }
 
+/// Whether the request came over TLS is for the last proxy to say.
+#[test]
+fn what_the_proxy_had_over_tls() {
+    use AddressSource::{Forwarded, Peer, XForwardedFor};
+    for (source, fields, secure) in [
+        (XForwardedFor, "", false),
+        (XForwardedFor, "X-Forwarded-Proto: https\r\n", true),
+        (XForwardedFor, "x-forwarded-proto: HTTPS\r\n", true),
+        (XForwardedFor, "X-Forwarded-Proto: http\r\n", false),
+        (XForwardedFor, "X-Forwarded-Proto: http, https\r\n", true),
+        (XForwardedFor, "X-Forwarded-Proto: https, http\r\n", false),
+        (XForwardedFor, "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", false),
+        (XForwardedFor, "Forwarded: proto=https\r\n", false),
+        (Forwarded, "Forwarded: for=192.0.2.1;proto=https\r\n", true),
+        (Forwarded, "Forwarded: Proto=\"HTTPS\"\r\n", true),
+        (Forwarded, "Forwarded: proto=https, for=192.0.2.1\r\n", false),
+        (Forwarded, "Forwarded: proto=http, proto=https\r\n", true),
+        (Forwarded, "Forwarded: x=\";proto=https\r\n", false),
+        (Forwarded, "X-Forwarded-Proto: https\r\n", false),
+        (Peer, "X-Forwarded-Proto: https\r\nForwarded: proto=https\r\n", false),
+    ] {
+        let configure = |config: &mut selvedge::Config| {
+            config.client_ip_from = source;
+            config.trusted_proxies = networks(&["127.0.0.0/8"]);
+        };
+        let server = serve(configure, |request: &mut Request| request.is_secure().to_string());
+        let answer = Client::connect(&server).ask(format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+        assert_eq!(answer.text(), secure.to_string(), "{source:?} {fields:?}");
+    }
+}
+
+/// Who is refused, longest first, and no more names than anybody reads.
+#[test]
+fn a_census_of_who_is_refused() {
+    let (throttle, limit) =
+        (Throttle::new(1, Duration::from_secs(60)), RateLimit::new(1, Duration::from_secs(60)));
+    let clients: Vec<_> = (1..=20).map(|number| key(&format!("192.0.2.{number}"))).collect();
+    for (client, second) in
+        clients.iter().zip([5, 1, 3, 2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
+    {
+        limit.check(*client, at(second)).expect("the first");
+    }
+    for _ in 0..4 {
+        throttle.strike(clients[0], at(20));
+    }
+    for _ in 0..2 {
+        throttle.strike(clients[1], at(20));
+    }
+    throttle.strike(clients[2], at(20));
+    let at_once = |now| {
+        let mut census = Census::default();
+        throttle.report(now, &mut census);
+        limit.report(now, &mut census);
+        census
+    };
+    let census = at_once(at(20));
+    let longest = |named: &[usize], left: &[u64]| -> Vec<_> {
+        named.iter().zip(left).map(|(client, left)| (clients[*client], Duration::from_secs(*left))).collect()
+    };
+    assert_eq!((census.rate_limited.count, census.throttled.count), (20, 2));
+    let latest: Vec<_> = (8..20).rev().collect();
+    let left: Vec<_> = (49..=60).rev().collect();
+    assert_eq!(census.rate_limited.longest, longest(&latest, &left));
+    assert_eq!(census.throttled.longest, longest(&[0, 1], &[2, 1]));
+    let later = at_once(at(65));
+    assert_eq!((later.rate_limited.count, later.throttled.count), (15, 0), "their time is over");
+}
+
 #[test]
 fn networks_hold_what_begins_alike() {
     let rows = [
@@ -199,6 +268,30 @@ fn refusals_grow_and_decay() {
     assert_eq!(wait(at(100_000)), Some(1), "forgotten");
 }
 
+/// What a guard throws away when memory is short sets nobody free before his time.
+#[test]
+fn a_sweep_sets_nobody_free() {
+    let (throttle, limit) =
+        (Throttle::new(1, Duration::from_secs(10)), RateLimit::new(1, Duration::from_secs(10)));
+    let client = key("192.0.2.1");
+    throttle.strike(client, at(0));
+    throttle.strike(client, at(0));
+    limit.check(client, at(0)).expect("the first");
+    let sweep = |now| [&throttle as &dyn Guard, &limit].iter().for_each(|guard| guard.sweep(now));
+    for (now, refused, limited) in [(0, 1, 10), (1, 0, 9), (9, 0, 1)] {
+        sweep(at(now));
+        assert_eq!(
+            throttle.check(client, at(now)).err(),
+            (refused > 0).then(|| Duration::from_secs(refused))
+        );
+        assert_eq!(limit.check(client, at(now)).err(), Some(Duration::from_secs(limited)), "{now}");
+    }
+    // What it did is remembered still: the next time it is refused for longer.
+    throttle.strike(client, at(9));
+    throttle.strike(client, at(9));
+    assert_eq!(throttle.check(client, at(9)).err(), Some(Duration::from_secs(2)));
+}
+
 #[test]
 fn refusals_have_a_longest() {
     let throttle = Throttle::new(1, Duration::from_secs(60));
@@ -229,6 +322,8 @@ fn throttled_on_the_wire() {
     let router = Router::new().get("/", |_: &mut Request| "in").get("/healthz", Health(monitor));
     let server = builder(limits).clock(clock.clone()).serve(router).expect("it starts");
     let mut client = Client::connect(&server);
+    // A limit on what has not been reached says nothing.
+    assert_eq!(client.get("/healthz").field("ratelimit"), None);
     let mut ask = |count: usize| {
         let mut answer = client.get("/");
         for _ in 1..count {
@@ -254,6 +349,34 @@ fn throttled_on_the_wire() {
     assert_eq!(ask(2), (200, None));
     assert_eq!(ask(500), refused("4"));
     assert_eq!(client.get("/healthz").status, 200, "probes pass");
+}
+
+/// What the limit is and when there is room again, told to who has come up against it: whole seconds, rounded up.
+#[test]
+fn the_limit_is_told() {
+    for (count, span, after, policy, left) in [
+        (1, ms(60_000), ms(0), "q=1;w=60", "t=60"),
+        (2, ms(60_000), ms(500), "q=2;w=60", "t=60"),
+        (1, ms(60_000), ms(1000), "q=1;w=60", "t=59"),
+        (1, ms(1500), ms(100), "q=1;w=1", "t=2"),
+    ] {
+        let clock = Clock::manual();
+        let limit = |config: &mut selvedge::Config| config.rate_limit = Some(Rate { count, span });
+        let server = builder(limit).clock(clock.clone()).serve(|_: &mut Request| "in").expect("it starts");
+        let mut client = Client::connect(&server);
+        for _ in 0..count {
+            let answer = client.get("/");
+            assert_eq!(
+                (answer.status, answer.field("ratelimit"), answer.field("ratelimit-policy")),
+                (200, None, None)
+            );
+        }
+        clock.advance(after);
+        let answer = client.get("/");
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.field("ratelimit-policy"), Some(&*format!("\"default\";{policy}")));
+        assert_eq!(answer.field("ratelimit"), Some(&*format!("\"default\";r=0;{left}")));
+    }
 }
 
 thread_local! {

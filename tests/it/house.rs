@@ -33,6 +33,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("parking_lot::", "sync.rs"),
     ("crossbeam_channel::", "sync.rs"),
     ("loom::", "sync.rs"),
+    ("shuttle::", "sync.rs"),
     ("Instant::now", "clock.rs"),
     ("SystemTime::now", "clock.rs"),
     ("rustls_pemfile::", "tls.rs"),

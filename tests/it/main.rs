@@ -9,6 +9,7 @@ mod answers;
 mod api;
 mod article;
 mod body;
+mod buffer;
 mod cli;
 mod connection;
 mod elsewhere;

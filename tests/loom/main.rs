@@ -12,7 +12,7 @@
 //! Loom has no clock. A wait with a deadline ([`at_any_moment`]) ends at any moment by itself, one without only when it
 //! is woken; the same goes for a receive with a timeout of zero and any other.
 
-#![cfg(loom)]
+#![cfg(all(loom, not(shuttle)))]
 
 mod board;
 mod counts;

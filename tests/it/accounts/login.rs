@@ -4,7 +4,9 @@ use super::{client, line, seconds};
 use rustix::time::{ClockId, clock_gettime};
 use selvedge::ClientKey;
 use selvedge::clock::Clock;
-use selvedge::guard::auth::{Accounts, Hasher, Login, LoginError};
+use selvedge::guard::auth::{Accounts, AccountsError, Hasher, HashingBusy, Login, LoginError, TokensFull};
+use selvedge::guard::session::{SessionError, StoreError};
+use std::error::Error;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -37,6 +39,12 @@ fn right_wrong_and_unknown() {
     {
         check(&login, name, password, client(2), WRONG);
     }
+    let (name, password) = ("n".repeat(128), "p".repeat(1024));
+    let long = Login::new(Accounts::parse(line(&name, &password)).expect("good"), Clock::manual());
+    check(&long, &name, &password, client(1), Ok(&name));
+    let secret = Login::new(Accounts::one_secret("demo", b"secret").expect("good"), Clock::manual());
+    check(&secret, "demo", "secret", client(1), Ok("demo"));
+    check(&secret, "demo", "secrets", client(1), WRONG);
     check(&login, &"x".repeat(129), "x", client(2), WRONG);
     check(&login, "ada", &"x".repeat(1025), client(2), WRONG);
 }
@@ -94,6 +102,35 @@ fn strangers_are_paused_by_account_and_those_it_knows_are_not() {
     }
 }
 
+/// Whose sessions end with a new file: those of accounts that are gone or have another password, and nobody else's.
+#[test]
+fn who_is_not_who_he_was() {
+    let login = |names: &[(&str, &str)]| {
+        let lines: String = names.iter().map(|(name, password)| line(name, password)).collect();
+        Login::new(Accounts::parse(lines).expect("good"), Clock::manual())
+    };
+    let before = login(&[("ada", "a"), ("bob", "b"), ("eve", "e")]);
+    let after = login(&[("ada", "a"), ("bob", "other"), ("new", "n")]);
+    let mut ended: Vec<_> = after.ended_since(&before).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, ["bob", "eve"]);
+    assert_eq!(before.ended_since(&before).count(), 0);
+}
+
+#[test]
+fn an_account_knows_a_client_for_thirty_days() {
+    const DAYS: u64 = 30 * 24 * 60 * 60;
+    for (passed, expected) in [(DAYS - 1, Ok("ada")), (DAYS, wait(1))] {
+        let (login, clock) = login();
+        check(&login, "ada", "right", client(1), Ok("ada"));
+        clock.advance(seconds(passed));
+        for number in 100..110 {
+            check(&login, "ada", "guess", client(number), WRONG);
+        }
+        check(&login, "ada", "right", client(1), expected);
+    }
+}
+
 #[test]
 fn on_a_unix_socket_only_accounts_count() {
     let (login, _) = login();
@@ -145,6 +182,34 @@ fn too_many_at_once_is_busy_and_no_attempt() {
     let answers: Vec<_> = logins.into_iter().flat_map(|login| login.join().expect("no panic")).collect();
     let busy = answers.iter().filter(|answer| matches!(answer, Err(LoginError::Busy(_)))).count();
     assert!(busy > 0 && answers.iter().any(Result::is_ok), "{answers:?}");
+}
+
+/// What a guard answers, and what people are told of it.
+#[test]
+fn errors_say_what_is_wrong() {
+    let pause = seconds(3);
+    for (error, status, retry_after) in [
+        (LoginError::Wrong, 401, None),
+        (LoginError::Throttled(pause), 429, Some(pause)),
+        (LoginError::Busy(pause), 503, Some(pause)),
+    ] {
+        let refusal = error.refusal();
+        assert_eq!((refusal.status.as_u16(), refusal.retry_after), (status, retry_after), "{error}");
+        assert_eq!(error.to_string(), refusal.reason);
+    }
+    let told: &[(&dyn Error, &str)] = &[
+        (&HashingBusy, "too many passwords are being hashed"),
+        (&TokensFull, "no token could be issued"),
+        (&AccountsError::Random, "the system gave no random numbers"),
+        (&SessionError::Random, "the system gave no random numbers"),
+        (&SessionError::Data, "more data than a session keeps, or none that is JSON"),
+        (&SessionError::Store(StoreError::Full), "as many sessions as may be"),
+        (&StoreError::Gone, "the session is over"),
+        (&StoreError::Unavailable, "the store of sessions cannot be reached"),
+    ];
+    for (error, text) in told {
+        assert_eq!(error.to_string(), *text);
+    }
 }
 
 /// An unknown name costs what a known one costs: processor time, of which other programs take nothing.

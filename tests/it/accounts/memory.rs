@@ -38,6 +38,11 @@ fn idle_for_half_an_hour_or_eight_hours_in_all() {
     assert!(!store.save(&id(1), Arc::default(), at(8 * 3600)), "what is over is not brought back");
     assert_eq!(store.sweep(at(8 * 3600)), 2);
     assert!(store.is_empty());
+    store.insert(id(3), record(None, at(0)), at(0)).expect("room");
+    SessionStore::sweep(&store, at(1799));
+    assert_eq!(SessionStore::count(&store), Some(1));
+    SessionStore::sweep(&store, at(1800));
+    assert_eq!(SessionStore::count(&store), Some(0), "as a guard does it");
 }
 
 #[test]
@@ -113,6 +118,39 @@ fn who_is_logged_in_makes_way_for_nobody() {
         store.insert(id(*number), record(Some(&format!("user {number}")), now), now).is_ok()
     });
     assert!(let_in.count() > 24);
+}
+
+/// A user's list is kept a while longer than his sessions, for it is told late of what they do. Who finds no room for one of
+/// his own gets no session, and none is left that is on no list.
+#[test]
+fn no_session_without_a_list() {
+    let store = store(8, 1);
+    store.insert(id(1), record(Some("ada"), at(0)), at(0)).expect("room");
+    assert_eq!(store.insert(id(2), record(Some("bob"), at(1900)), at(1900)), Err(StoreError::Full));
+    assert!(!is_live(&store, 2, at(1900)) && store.is_empty());
+    assert_eq!(store.insert(id(3), record(None, at(1900)), at(1900)), Ok(()), "nobody needs no list");
+    assert_eq!(store.insert(id(4), record(Some("bob"), at(2100)), at(2100)), Ok(()));
+}
+
+/// A renewal may fall where there is no room: then it is over, and on no list any more.
+#[test]
+fn a_renewal_without_room_ends_the_session() {
+    let store = store(600, 1200);
+    let insert = |number: u32| store.insert(id(number), record(Some("ada"), at(0)), at(0));
+    let kept: Vec<_> = (0..600).filter(|number| insert(*number).is_ok()).collect();
+    // Every place that is left, in all shards.
+    let filled = (1000..9000).filter(|number| {
+        store.insert(id(*number), record(Some(&format!("user {number}")), at(0)), at(0)).is_ok()
+    });
+    assert!(filled.count() > 100);
+    let renew =
+        |number: &u32| store.renew(&id(*number), id(number + 10_000), record(Some("ada"), at(0)), at(0));
+    let (renewed, ended): (Vec<u32>, Vec<u32>) = kept.iter().partition(|number| renew(number) == Ok(()));
+    assert!(!renewed.is_empty() && !ended.is_empty());
+    assert!(kept.iter().all(|number| !is_live(&store, *number, at(0))));
+    assert!(renewed.iter().all(|number| is_live(&store, *number + 10_000, at(0))));
+    assert!(ended.iter().all(|number| !is_live(&store, *number + 10_000, at(0))));
+    assert_eq!(store.remove_user("ada", at(0)), renewed.len());
 }
 
 /// Users come for a few minutes each, far more in eight hours than there is room for at once.

@@ -3,6 +3,7 @@
 use super::{client, line};
 use selvedge::clock::Clock;
 use selvedge::guard::auth::{Accounts, Login, hash_password};
+use std::error::Error;
 use std::path::Path;
 
 /// A file with this text is refused, at this line, with these words and none of its own.
@@ -48,13 +49,51 @@ fn mistakes_are_told_by_line_and_never_by_content() {
             hash(&|line| line[..line.rfind('$').expect("there")].into()),
             ":1: a hash without its salt or its result",
         ),
+        (
+            good.replace("c2FsdCBvZiB0aGUgdGVzdA", "c2FsdA"),
+            ":1: not a hash as `selvedge hash-password` prints it",
+        ),
         (format!("{good}{good}"), ":2: a user that stands further up too"),
     ];
     for (text, expected) in rows {
         check(text, expected);
     }
-    let missing = Accounts::load(Path::new("/no/such/file")).expect_err("it is not there").to_string();
-    assert!(missing.starts_with("cannot read /no/such/file: "), "{missing}");
+    let missing = Accounts::load(Path::new("/no/such/file")).expect_err("it is not there");
+    assert!(missing.to_string().starts_with("cannot read /no/such/file: "), "{missing}");
+    assert!(missing.source().is_some() && Accounts::parse("").is_err_and(|error| error.source().is_none()));
+}
+
+/// A file that is too large is refused, not read in part.
+#[test]
+fn four_mebibytes_and_no_more() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("large-users-{}", std::process::id()));
+    let good = line("ada", "secret");
+    for (size, expected) in [(4 << 20, Ok(1)), ((4 << 20) + 1, Err(()))] {
+        let comment = "#".repeat(size - good.len());
+        std::fs::write(&path, good.clone() + &comment).expect("a place to write");
+        let loaded = Accounts::load(&path).map(|accounts| accounts.len());
+        assert_eq!(
+            loaded.map_err(|error| assert!(error.to_string().ends_with("4 MiB"), "{error}")),
+            expected
+        );
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+/// Both sides of each bound.
+#[test]
+fn bounds_of_an_account() {
+    assert!(Accounts::parse(line(&"x".repeat(128), "x")).is_ok());
+    assert!(Accounts::parse(good_but("m=8,", "m=65536,")).is_ok());
+    assert!(Accounts::parse(good_but("t=1,", "t=16,")).is_ok());
+    assert!(Accounts::parse(good_but("m=8,t=1,p=1", "m=64,t=1,p=8")).is_ok());
+    for much in [("t=1,", "t=17,"), ("m=8,t=1,p=1", "m=72,t=1,p=9")] {
+        assert!(Accounts::parse(good_but(much.0, much.1)).is_err(), "{much:?}");
+    }
+}
+
+fn good_but(part: &str, other: &str) -> String {
+    line("ada", "secret").replace(part, other)
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Bearer tokens.
 
 use super::seconds;
+use selvedge::Guard;
 use selvedge::clock::Clock;
-use selvedge::guard::auth::{TokenStore, TokensFull, Uses};
+use selvedge::guard::auth::{BearerAuth, TokenStore, TokensFull, Uses};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -30,6 +31,23 @@ fn live_until_they_expire_are_spent_or_revoked() {
     clock.advance(seconds(60));
     assert_eq!((check(many.as_str()), check(late.as_str())), (None, None));
     assert_eq!(tokens.issue(&"x".repeat(257), seconds(1), Uses::Once).err(), Some(TokensFull));
+    assert!(tokens.issue(&"x".repeat(256), seconds(1), Uses::Once).is_ok());
+    assert_eq!(
+        (tokens.sweep(), tokens.sweep()),
+        (2, 0),
+        "those that are late; who tried to revoke the spent one has found it out"
+    );
+}
+
+/// A guard that is told to throws away what its store holds for nobody.
+#[test]
+fn the_guard_sweeps_its_store() {
+    let clock = Clock::manual();
+    let tokens = Arc::new(TokenStore::new(clock.clone()));
+    tokens.issue("ada", seconds(60), Uses::Many).expect("room");
+    clock.advance(seconds(60));
+    BearerAuth::new(tokens.clone()).sweep(clock.now());
+    assert_eq!(tokens.sweep(), 0, "nothing is left");
 }
 
 /// A full store refuses a new token; none that was promised goes for it.

@@ -248,6 +248,19 @@ fn sessions_end_by_time() {
 }
 
 #[test]
+fn logged_out_everywhere() {
+    let sessions = Sessions::new(Clock::system());
+    let server = application(&sessions);
+    let cookies =
+        [(); 2].map(|()| format!("Cookie: {}", ask(&server, "POST", "/login", &[FORM], ADA).cookie()));
+    assert!(cookies[0].starts_with(&format!("Cookie: {}=", sessions.cookie_name())), "{}", cookies[0]);
+    assert_eq!(["bob", "ada", "ada"].map(|user| sessions.log_out_everywhere(user)), [0, 2, 0]);
+    for cookie in &cookies {
+        assert_eq!(ask(&server, "GET", "/me", &[cookie], "").status, 401);
+    }
+}
+
+#[test]
 fn insecure_cookies_are_another_name() {
     let server = application(&Sessions::new(Clock::system()).with_insecure_cookies());
     let login = ask(&server, "POST", "/login", &[FORM], ADA);

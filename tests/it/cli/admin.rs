@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 /// The address of the admin listener, from the banner.
-pub(super) fn board(serving: &mut Serving) -> String {
+pub fn board(serving: &mut Serving) -> String {
     let line = serving.read_to("the live board: http://");
     let (_, address) = line.trim_end().rsplit_once("http://").expect("it was found there");
     address.strip_suffix("/board").expect("a path").to_owned()

@@ -1,8 +1,8 @@
 //! Commands besides serving, help, and how both look.
 
+use super::terminal::terminal;
 use super::{PROGRAM, Serving, check, program, scratch};
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -255,16 +255,6 @@ fn help_for_every_command() {
         let help = printed(&mut program(&arguments));
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{arguments:?}: {help}");
     }
-}
-
-/// A terminal: what a program writes on the second comes out of the first.
-fn terminal() -> (File, File) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&master).and_then(|()| unlockpt(&master)).expect("our own");
-    let name = ptsname(&master, Vec::new()).expect("it has one");
-    let slave =
-        File::options().read(true).write(true).open(name.to_str().expect("ASCII")).expect("it is there");
-    (master.into(), slave)
 }
 
 /// Colour on terminals and nowhere else, and not for those who want none.

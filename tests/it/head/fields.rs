@@ -234,6 +234,10 @@ fn framing() {
     ]);
 }
 
+/// With what those would mean whose names have as many letters.
+const AS_LONG: &[u8] =
+    b"From: a\r\nAccept: x\r\nUser-Agent: close\r\nAccept-Charset: 5\r\nIf-Modified-Since: chunked\r\n";
+
 #[test]
 fn connection_and_expect() {
     check_lines(&[
@@ -246,6 +250,7 @@ fn connection_and_expect() {
             ok("GET / 1.1 @h close"),
         ),
         ("keep-alive", b"Connection: keep-alive\r\n", ok("GET / 1.1 @h keep")),
+        ("names as long as others", AS_LONG, ok("GET / 1.1 @h keep")),
         ("nearly close", b"Connection: closed, xclose, close x\r\n", ok("GET / 1.1 @h keep")),
         ("empty", b"Connection:\r\n", ok("GET / 1.1 @h keep")),
         ("continue", b"Expect: 100-continue\r\n", ok("GET / 1.1 @h keep continue")),
