@@ -53,14 +53,20 @@ fn one_by_one() -> Vec<(&'static str, Builder)> {
         ("a list of hosts", bare().guard(Validate::new(255).allow_hosts(["example.org", "www.example.org"]))),
         ("a list of methods", bare().guard(Validate::new(255).allow_methods([Method::GET, Method::POST]))),
     ];
-    #[cfg(feature = "auth")]
-    {
-        use selvedge::{Csrf, Sessions, clock::Clock};
-        let sessions = || Sessions::new(Clock::system());
-        builders.push(("sessions", bare().guard(sessions())));
-        builders.push(("CSRF", bare().guard(Csrf::new(sessions()))));
-    }
+    builders.extend(of_accounts());
     builders
+}
+
+#[cfg(feature = "auth")]
+fn of_accounts() -> [(&'static str, Builder); 2] {
+    use selvedge::{Csrf, Sessions, clock::Clock};
+    let sessions = || Sessions::new(Clock::system());
+    [("sessions", bare().guard(sessions())), ("CSRF", bare().guard(Csrf::new(sessions())))]
+}
+
+#[cfg(not(feature = "auth"))]
+fn of_accounts() -> [(&'static str, Builder); 0] {
+    []
 }
 
 /// The same with what the program has besides: sessions and the guard against forged requests.
