@@ -80,7 +80,7 @@
 //! | `metrics` | `/metrics` of [`Admin`](server::Admin), for Prometheus | by `cli` |
 //! | `inherit` | sockets that somebody else has bound: `fd:N`, and those a service manager passes | by `cli` |
 //!
-//! Features only add. With `default-features = false` the library remains, with 17 dependencies, none of them async. It runs
+//! Features only add. With `default-features = false` the library remains, with 18 dependencies, none of them async. It runs
 //! on Unix; Linux has more of it (`openat2`, `sendfile`, Landlock, what `/proc` tells). The oldest Rust that builds it is 1.88.
 
 #![cfg_attr(loom, allow(dead_code))]
