@@ -12,12 +12,15 @@
 //!
 //! let router = Router::new()
 //!     .get("/", |_: &mut Request| "hello\n")
-//!     .post("/length", |request: &mut Request| Response::text(format!("{} bytes\n", request.body().len())));
+//!     .post("/length", |request: &mut Request| {
+//!         Response::text(format!("{} bytes\n", request.body().len()))
+//!     });
 //! let server = Server::builder().bind("127.0.0.1:0")?.serve(router)?; // port 0: any that is free
 //!
 //! // It serves by now, on threads of its own. What a client does:
 //! let mut client = std::net::TcpStream::connect(server.local_addr().unwrap())?;
-//! client.write_all(b"POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")?;
+//! client.write_all(b"POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")?;
+//! client.write_all(b"Content-Length: 5\r\n\r\nhello")?;
 //! let mut answer = String::new();
 //! client.read_to_string(&mut answer)?;
 //! assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n5 bytes\n"));
@@ -77,7 +80,7 @@
 //! | `metrics` | `/metrics` of [`Admin`](server::Admin), for Prometheus | by `cli` |
 //! | `inherit` | sockets that somebody else has bound: `fd:N`, and those a service manager passes | by `cli` |
 //!
-//! Features only add. With `default-features = false` the library remains, with 17 dependencies, none of them async. It runs
+//! Features only add. With `default-features = false` the library remains, with 18 dependencies, none of them async. It runs
 //! on Unix; Linux has more of it (`openat2`, `sendfile`, Landlock, what `/proc` tells). The oldest Rust that builds it is 1.88.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -98,7 +101,7 @@ pub mod guard {
 }
 #[cfg(not(loom))]
 pub mod http1;
-/// Chapters to read: there is no code in them but that of their examples, which need everything.
+// Chapters to read: there is no code in them but that of their examples, which need everything.
 #[cfg(all(any(doc, doctest), feature = "cli", feature = "tls"))]
 pub mod manual;
 #[cfg(not(loom))]

@@ -18,9 +18,9 @@
 //! | [Sessions](crate::manual::sessions) | Passwords, sessions, forged requests: who somebody is, and how that is stolen. |
 //! | [TLS](crate::manual::tls) | Certificates, handshakes, and plain HTTP beside them. |
 //! | [Files](crate::manual::files) | A directory that nobody climbs out of. |
+//! | [Reading the live board](crate::manual::board) | What the picture of the threads says, and what to do about it. |
 //! | [Operating](crate::manual::operating) | Starting, configuring, watching, reloading and ending it. |
 //! | [Embedding](crate::manual::embedding) | The library in a program of your own. |
-//! | [Reading the live board](crate::manual::board) | What the picture of the threads says, and what to do about it. |
 //! | [What the article did](crate::manual::article) | The server this one began from, and where we depart from it. |
 //! | [Threats and defences](crate::manual::threats) | All of it as one table: threat, defence, and the test that shows it. |
 //!

@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     stage.say(
         "Rust compiles it without a word, and rightly: there is no data race in it, every access is locked. Python's \
          `if ticket in tickets: tickets.remove(ticket)` is the same, and its interpreter lock makes each of the two \
-         steps whole, as ours does. Now four threads show the same tickets, one after the other, until two of them get in \
-         with the same one:",
+         steps whole, as ours does. Now four threads all show the first ticket, then all the second, and so on, until two of \
+         them get in with the same one:",
     );
     let naive = catch_naive();
     if let Some((ticket, attempts)) = &naive {
