@@ -172,6 +172,19 @@ fn what_came_fast_counts_for_the_longest_pause_and_no_more() {
             "{name}: all of it is shown"
         );
     }
+    // Who has begun is held to the rate there was then.
+    for (own, raised, slow) in
+        [(Some(500), 5_000, false), (Some(500), 500, false), (None, 5_000, false), (Some(5_000), 5_000, true)]
+    {
+        let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
+        prepared.occupants[0].keep_to(own);
+        for second in 1..=20 {
+            prepared.occupants[0].receive(1000, own, at(1000 * second));
+        }
+        let rate = MinimumRate { bytes_per_second: raised, grace: millis(1000) };
+        let claimed = enforce(&prepared.board, at(20_000), Some(rate)).claimed;
+        assert_eq!(claimed, usize::from(slow), "{own:?}, and then {raised}");
+    }
     // Without a rate all of it counts, for nothing.
     let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
     prepared.occupants[0].receive(1 << 20, None, at(0));
