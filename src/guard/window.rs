@@ -53,10 +53,17 @@ impl Shape {
     }
 
     /// How many units of the span are left at `now` to what was admitted in unit `time`.
-    fn left(&self, time: u32, now: Tick) -> u32 {
-        // Threads do not arrive in the order of their moments: a time can be a little ahead.
+    fn left(&self, time: u32, now: Tick) -> u64 {
+        // A time can be a little ahead, and then more than the span is left: a unit that has begun counts as the next, and
+        // threads do not arrive in the order of their moments.
         let age = ((now.as_micros() >> self.shift) as u32).wrapping_sub(time).cast_signed();
-        self.span.saturating_sub(age.max(0).cast_unsigned())
+        (i64::from(self.span) - i64::from(age)).max(0).cast_unsigned()
+    }
+
+    /// The moment at which nothing is left any more to what was admitted in unit `time`.
+    fn end(&self, time: u32, now: Tick) -> Tick {
+        let unit = (now.as_micros() >> self.shift) + self.left(time, now);
+        Tick::from_micros(unit.saturating_mul(1 << self.shift))
     }
 }
 
@@ -89,8 +96,7 @@ impl Window {
         self.in_newest += 1;
         self.expires = self.expires.max(now.after(shape.rate.span));
         if u32::from(self.groups - 1) * shape.group + self.in_newest >= shape.rate.count {
-            let left = u64::from(shape.left(self.times[self.place(0)], now));
-            self.full_until = now.after(Duration::from_micros(left << shape.shift));
+            self.full_until = shape.end(self.times[self.place(0)], now);
         }
         Ok(())
     }

@@ -238,7 +238,7 @@ impl Connection {
         request.clear();
         request.input.advance(self.message_len);
         request.id = self.shared.ids.next();
-        self.exchange.refusal = None;
+        (self.exchange.refusal, self.exchange.plan) = (None, Plan::default());
         self.parser.reset();
         self.served = self.wire.occupant.count_request();
     }

@@ -115,7 +115,7 @@ impl Connection {
                     self.wire.begin_answer();
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
-                self.wire.enter(Phase::Body, self.policy.config.body_timeout);
+                self.wire.enter_body(self.policy.config.body_timeout);
             }
             let wanted = decoder.left().map_or(BLOCK, |left| left.min(BLOCK as u64) as usize);
             let Some(room) = request.input.room(wanted, head_len + BLOCK) else {
@@ -270,6 +270,7 @@ impl Loan {
             self.stream.write_all(CONTINUE)?;
             self.stream.flush()?;
         }
+        self.occupant.keep_to(self.policy.config.min_rate);
         self.occupant.resume(Phase::Body, self.deadline, since, self.pace, began);
         let room = self.input.room(BLOCK, BLOCK).ok_or(io::ErrorKind::OutOfMemory)?;
         let count = match retry(|| self.stream.read(room)) {

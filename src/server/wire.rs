@@ -74,6 +74,12 @@ impl Wire {
         self.moment
     }
 
+    /// Begins to wait for a body, to be over in `span`, and no slower than the minimum rate there is now.
+    pub(super) fn enter_body(&mut self, span: Duration) {
+        self.occupant.keep_to(self.min_rate);
+        self.enter(Phase::Body, span);
+    }
+
     /// Asks the clock.
     pub(super) fn now(&mut self) -> Tick {
         self.moment = self.clock.now();

@@ -59,6 +59,7 @@ struct Slot {
     deadline: AtomicU64,
     moved: AtomicU64,
     counted: AtomicU64,
+    rate: AtomicU64,
     moved_at: AtomicU64,
     held: AtomicU64,
     holder: AtomicU64,
@@ -116,6 +117,8 @@ pub struct View {
     pub moved: u64,
     /// Of a body, those that count for its minimum rate: see [`Pace`].
     pub counted: u64,
+    /// The minimum rate that a body [keeps to](Occupant::keep_to), in bytes a second; `u64::MAX` if none was named.
+    pub rate: u64,
     /// When the last of them moved.
     pub moved_at: Tick,
     /// When the connection arrived.
@@ -264,6 +267,12 @@ impl Occupant {
         after.claim()
     }
 
+    /// Notes the minimum rate, if there is one, that bodies have to keep up with from here on: whatever has been put in its
+    /// place meanwhile is for those that begin later.
+    pub fn keep_to(&self, rate: Option<u64>) {
+        self.slot().rate.store(rate.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Notes that `bytes` more have moved in this phase.
     pub fn progress(&self, bytes: usize, now: Tick) {
         let slot = self.slot();
@@ -365,6 +374,7 @@ impl Slot {
             deadline: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             counted: AtomicU64::new(0),
+            rate: AtomicU64::new(u64::MAX),
             held: AtomicU64::new(0),
             holder: AtomicU64::new(0),
             moved_at: AtomicU64::new(0),
@@ -391,6 +401,7 @@ impl Slot {
             deadline: tick(&self.deadline),
             moved,
             counted,
+            rate: self.rate.load(Ordering::Relaxed),
             moved_at: tick(&self.moved_at),
             arrived: tick(&self.arrived),
             served: self.served.load(Ordering::Relaxed),

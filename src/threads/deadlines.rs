@@ -65,10 +65,11 @@ pub fn enforce(board: &Board, now: Tick, rate: Option<MinimumRate>) -> Enforced 
     enforced
 }
 
-/// Whether what counts of a body is less than `bytes_per_second` on average after `grace`.
+/// Whether what counts of a body is less than `bytes_per_second` on average after `grace`. What counts was measured by the
+/// rate there was when it began: a higher one, that came later, is not for this body.
 pub(super) fn is_slow(view: &View, now: Tick, rate: MinimumRate) -> bool {
     let spent = now.since(view.since);
-    spent > rate.grace && view.counted < due(rate.bytes_per_second, spent)
+    spent > rate.grace && view.counted < due(rate.bytes_per_second.min(view.rate), spent)
 }
 
 /// Bytes that `rate` asks for in `span`.

@@ -47,9 +47,11 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
     evicted
 }
 
-/// Takes back the seats of all suspects, and of nobody else; says how many were claimed.
+/// Takes back the seats of all who have been suspect for as long as a body may stall, and of nobody else; says how many were
+/// claimed. Where nobody waits for a seat, who is far away has time to agree on TLS and to say what he wants.
 pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
-    let suspects: Vec<_> = board.views().filter(|view| suspicion(view, now, min_rate).is_some()).collect();
+    let stalls = |view: &View| suspicion(view, now, min_rate).is_some_and(|span| span > STALLED_BODY);
+    let suspects: Vec<_> = board.views().filter(stalls).collect();
     claim_first(board, suspects.iter(), suspects.len())
 }
 

@@ -503,6 +503,61 @@ proptest! {
     }
 }
 
+/// Whoever comes at the very moment he is told to is admitted, but never too often, however long the window: also where it is
+/// counted in units of more than a microsecond, or outlasts the clock.
+#[test]
+fn who_comes_back_at_once_is_admitted_as_often_as_he_may() {
+    let client = key("192.0.2.1");
+    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(24 * 60 * 60));
+    for span in [Duration::from_secs(1), hour, day, 365 * day, Duration::MAX] {
+        for count in [1, 2, 32, 33, 600] {
+            let limit = RateLimit::new(count, span);
+            let (mut admitted, mut now) = (Vec::new(), at(0).after(Duration::from_micros(1)));
+            for _ in 0..4 * count {
+                if let Err(wait) = limit.check(client, now) {
+                    assert!(
+                        wait <= span.saturating_add(span / (1 << 28)),
+                        "{count} in {span:?}: told to wait for {wait:?}"
+                    );
+                    now = now.after(wait);
+                    if now == Tick::NEVER {
+                        break;
+                    }
+                    assert_eq!(
+                        limit.check(client, now),
+                        Ok(()),
+                        "{count} in {span:?}: it is told to come then"
+                    );
+                }
+                admitted.push(now);
+                now = now.after(Duration::from_micros(1));
+            }
+            let expected = if span == Duration::MAX { count } else { 4 * count };
+            assert_eq!(admitted.len(), expected as usize, "{count} in {span:?}");
+            for window in admitted.windows(count as usize + 1) {
+                let passed = window[count as usize].since(window[0]);
+                assert!(passed >= span, "{count} in {span:?}: one more within {passed:?}");
+            }
+        }
+    }
+}
+
+/// Threads read the clock one after the other and come to the table in another order.
+#[test]
+fn moments_out_of_order_lock_nobody_out() {
+    let (client, span) = (key("192.0.2.1"), Duration::from_secs(60));
+    let limit = RateLimit::new(600, span);
+    let (later, earlier) = (at(100), at(100).before(Duration::from_micros(50)));
+    for number in 0..600 {
+        let now = if number < 19 { later } else { earlier };
+        assert_eq!(limit.check(client, now), Ok(()), "{number}");
+    }
+    let wait = limit.check(client, later).expect_err("that was the last");
+    let back = later.after(wait);
+    let admitted = (0..600).filter(|_| limit.check(client, back).is_ok()).count();
+    assert_eq!(admitted, 600, "all of those before are over");
+}
+
 /// 64 threads that try 10,000 times each are admitted exactly as often as one would be.
 #[test]
 fn many_threads_share_one_limit() {

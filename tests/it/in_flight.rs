@@ -123,6 +123,28 @@ fn fast_bodies_may_pause_for_a_while() {
     }
 }
 
+/// A minimum rate that is raised is for the bodies that begin then: what has come of others was measured by the one before.
+#[test]
+fn bodies_that_have_begun_keep_their_minimum_rate() {
+    let clock = Clock::manual();
+    let length = |request: &mut Request| request.body().len().to_string();
+    let server = builder(|_| ()).clock(clock.clone()).serve(length).expect("it starts");
+    let mut client = begin_body(&server, 1, 500_000);
+    clock.advance(ms(9_000));
+    let config = Config { min_rate: Some(5_000), ..Config::default() };
+    server.renew(Server::builder().config(config), length).expect("it is renewed");
+    // The watchdog has looked meanwhile; if not, this only shows less.
+    std::thread::sleep(ms(120));
+    client.send_regardless("x".repeat(10));
+    assert_eq!(client.answer().text(), "500010");
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 510\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(client.answer().status, 100);
+    client.send("x".repeat(500));
+    eventually("it has come", || server.threads().to_string().contains("  500 bytes"));
+    clock.advance(ms(9_000));
+    assert_eq!(client.answer().status, 408, "it began with the new one");
+}
+
 #[test]
 fn so_many_requests_are_handled_at_once() {
     let (server, gate) = gated(|config| {

@@ -1,10 +1,12 @@
 //! What is watched: who asks too often, and what the process has.
 
+use crate::support::{Client, PATIENCE, builder};
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::monitor::resources::{Pressure, Step, group_limit, limit, parse_status};
-use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters, Tally};
-use selvedge::{ClientKey, Method, StatusCode};
+use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters, Monitor, Tally};
+use selvedge::service::Health;
+use selvedge::{ClientKey, Method, Router, StatusCode};
 use std::collections::HashMap;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -268,4 +270,23 @@ fn pressure() {
             assert_eq!(step, *expected, "{memory} at {millis} of {samples:?}");
         }
     }
+}
+
+/// To have asked for its health hides nothing that comes after it: not what is no request either.
+#[test]
+fn what_is_refused_after_a_probe_is_counted() {
+    let (tell, told) = mpsc::channel();
+    let health = Router::new().get("/healthz", Health(Monitor::new(Clock::system())));
+    let server = builder(|_| ())
+        .alert_sink(move |alert: &Alert| drop(tell.send(alert.to_json())))
+        .serve(health)
+        .expect("it starts");
+    for _ in 0..101 {
+        let mut client = Client::connect(&server);
+        assert_eq!(client.get("/healthz").status, 200);
+        client.send("GET / HTTP/9.9\r\n\r\n");
+        assert_eq!(client.last_answer().status, 505);
+    }
+    let json = told.recv_timeout(PATIENCE).expect("an alert");
+    assert!(json.contains(r#""method":"GET","status":505,"count":101,"#), "{json}");
 }

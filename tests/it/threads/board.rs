@@ -4,7 +4,7 @@ use super::{at, millis};
 use selvedge::clock::{Clock, Tick};
 use selvedge::threads::{
     Board, Claim, Cut, Lifeline, MAX_PAUSE, MinimumRate, Need, Occupant, Phase, Tenant, enforce, evict,
-    reclaim,
+    evict_suspects, reclaim,
 };
 use std::sync::{Arc, Mutex};
 
@@ -172,6 +172,19 @@ fn what_came_fast_counts_for_the_longest_pause_and_no_more() {
             "{name}: all of it is shown"
         );
     }
+    // Who has begun is held to the rate there was then.
+    for (own, raised, slow) in
+        [(Some(500), 5_000, false), (Some(500), 500, false), (None, 5_000, false), (Some(5_000), 5_000, true)]
+    {
+        let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
+        prepared.occupants[0].keep_to(own);
+        for second in 1..=20 {
+            prepared.occupants[0].receive(1000, own, at(1000 * second));
+        }
+        let rate = MinimumRate { bytes_per_second: raised, grace: millis(1000) };
+        let claimed = enforce(&prepared.board, at(20_000), Some(rate)).claimed;
+        assert_eq!(claimed, usize::from(slow), "{own:?}, and then {raised}");
+    }
     // Without a rate all of it counts, for nothing.
     let prepared = prepare(&[Row { phase: Phase::Body, since: 0, ..HONEST }]);
     prepared.occupants[0].receive(1 << 20, None, at(0));
@@ -277,6 +290,34 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     let equals = [("young", 1, 9_000), ("old", 2, 5_000), ("middle", 3, 7_000)];
     let equals = equals.map(|(name, client, since)| Row { client, ..row(name, Idle, since) });
     check_evicted(&equals, 2, &["old", "middle"]);
+}
+
+/// Who has just come from far away is not to blame for the lack of memory.
+#[test]
+fn memory_is_not_sought_with_those_who_have_just_come() {
+    use Phase::{Body, Handling, Handshake, Head, Idle, Writing};
+    let row = |name, phase, since| Row { name, phase, since, moved_at: since, ..HONEST };
+    let newcomer = |name, phase, arrived| Row { arrived, served: 0, ..row(name, phase, arrived) };
+    let rows = [
+        newcomer("shaking hands for 2000 ms", Handshake, 8_000),
+        newcomer("shaking hands for 2001 ms", Handshake, 7_999),
+        newcomer("silent for 300 ms", Head, 9_700),
+        newcomer("silent for 2001 ms", Head, 7_999),
+        row("heading for 2000 ms", Head, 8_000),
+        row("heading for 2001 ms", Head, 7_999),
+        Row { moved: 1, moved_at: 9_999, ..row("crawling for 2000 ms", Body, 8_000) },
+        Row { moved: 1, moved_at: 9_999, ..row("crawling for 2001 ms", Body, 7_999) },
+        Row { moved: 1 << 20, moved_at: 7_999, ..row("stalled for 2001 ms", Body, 7_000) },
+        Row { moved: 1, moved_at: 7_999, ..row("unread for 2001 ms", Writing, 0) },
+        row("handled", Handling, 0),
+        row("idle", Idle, 0),
+    ];
+    let prepared = prepare(&rows);
+    let claimed = evict_suspects(&prepared.board, NOW, Some(500));
+    let cut: Vec<_> = prepared.cut().iter().map(|(name, _)| *name).collect();
+    let expected = rows.iter().map(|row| row.name).filter(|name| name.ends_with("2001 ms"));
+    assert_eq!(cut, expected.collect::<Vec<_>>());
+    assert_eq!(claimed, cut.len());
 }
 
 #[test]
