@@ -5,7 +5,7 @@
 //! thread that serves puts the alert into a bounded queue and goes on; and a thread of its own tells the log and the
 //! [sinks](AlertSink), which may take their time.
 
-use super::hitters::{HitKind, Hitters, Tally};
+use super::hitters::{HitKind, Hitters, SavedHits};
 use crate::clock::{Clock, Tick};
 use crate::message::ClientKey;
 use crate::record::{Utc, push_json};
@@ -110,19 +110,19 @@ impl Alerts {
 
     /// Counts a request that has been answered, and raises an alert if it is one too many. Never waits.
     pub fn note(&self, kind: HitKind, now: Tick) {
-        self.note_from(&mut Tally::default(), kind, now);
+        self.note_from(&mut SavedHits::default(), kind, now);
     }
 
     /// The same for a connection: see [`Hitters::hit_from`].
-    pub fn note_from(&self, tally: &mut Tally, kind: HitKind, now: Tick) {
-        if let Some(count) = self.hitters.hit_from(tally, kind, now) {
+    pub fn note_from(&self, saved: &mut SavedHits, kind: HitKind, now: Tick) {
+        if let Some(count) = self.hitters.hit_from(saved, kind, now) {
             self.raise(Alert::Frequent { at: self.clock.date(), kind, count });
         }
     }
 
     /// Counts what a connection has saved up: it ends.
-    pub fn settle(&self, tally: &mut Tally, now: Tick) {
-        self.hitters.settle(tally, now);
+    pub fn settle(&self, saved: &mut SavedHits, now: Tick) {
+        self.hitters.settle(saved, now);
     }
 
     /// Raises an alert. Never waits.

@@ -85,7 +85,7 @@ pub struct Hitters {
 
 /// Hits of one connection that have not been counted yet: no lock is taken for them.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct SavedHits {
     kind: Option<HitKind>,
     part: u64,
     quiet_until: Tick,
@@ -120,23 +120,23 @@ impl Hitters {
     }
 
     /// The same for a connection, which saves up hits that cannot be cause for an alert: there was one a moment ago.
-    pub fn hit_from(&self, tally: &mut Tally, kind: HitKind, now: Tick) -> Option<u32> {
+    pub fn hit_from(&self, saved: &mut SavedHits, kind: HitKind, now: Tick) -> Option<u32> {
         let part = part_at(now);
-        if tally.kind == Some(kind) && tally.part == part && now < tally.quiet_until && tally.hits < SAVED {
-            tally.hits += 1;
+        if saved.kind == Some(kind) && saved.part == part && now < saved.quiet_until && saved.hits < SAVED {
+            saved.hits += 1;
             return None;
         }
-        self.settle(tally, now);
+        self.settle(saved, now);
         self.add(kind, 1, part, now, |hitter| {
             let alert = hitter.judge(self.past, now);
-            *tally = Tally { kind: Some(kind), part, quiet_until: hitter.quiet_until, hits: 0 };
+            *saved = SavedHits { kind: Some(kind), part, quiet_until: hitter.quiet_until, hits: 0 };
             alert
         })
     }
 
     /// Counts what a connection has saved up: it goes on with something else, or ends.
-    pub fn settle(&self, tally: &mut Tally, now: Tick) {
-        let Tally { kind, part, hits, .. } = std::mem::take(tally);
+    pub fn settle(&self, saved: &mut SavedHits, now: Tick) {
+        let SavedHits { kind, part, hits, .. } = std::mem::take(saved);
         if let Some(kind) = kind.filter(|_| hits > 0) {
             self.add(kind, hits, part, now, |_| ());
         }

@@ -31,7 +31,7 @@ pub use alerts::{Alert, AlertSink, Alerts};
 pub use counters::{Counters, Monitor, Presence};
 pub use handshakes::Agreed;
 pub use heartbeat::{Heartbeat, Pulse};
-pub use hitters::{HitKind, Hitters, Tally};
+pub use hitters::{HitKind, Hitters, SavedHits};
 pub use incidents::Incident;
 pub use journal::{Journal, Outlet};
 pub(crate) use standing::Standing;

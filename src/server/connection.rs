@@ -9,7 +9,7 @@ use crate::error::{CloseReason, Refusal};
 use crate::guard::Exchange;
 use crate::http1::{Decoder, Framing, Parser, Status};
 use crate::message::{ClientKey, Incoming, Response};
-use crate::monitor::{Presence, Tally};
+use crate::monitor::{Presence, SavedHits};
 use crate::service::Plan;
 use crate::sync::Arc;
 use crate::threads::{Claim, Mark, Occupant, Permit, Phase, Tenant, Vacated};
@@ -40,7 +40,7 @@ pub(super) struct Connection {
     /// What of the request at hand has not been read.
     pub(super) unread: Unread,
     /// Answers that have not been counted for the alerts.
-    pub(super) tally: Tally,
+    pub(super) saved_hits: SavedHits,
     /// What counts this connection, for as long as it lives.
     counted: (Mark<ClientKey>, Presence),
 }
@@ -79,7 +79,7 @@ impl Connection {
             message_len: 0,
             last_size: 0,
             unread: Unread::Nothing,
-            tally: Tally::default(),
+            saved_hits: SavedHits::default(),
             counted: (mark, shared.monitor.arrive()),
             shared: shared.clone(),
             policy,
@@ -253,8 +253,8 @@ impl Connection {
 
     /// Gives up the seat, and leaves to others what has to be waited for.
     pub(super) fn leave(self, end: &End) -> (CloseReason, Option<Vacated>) {
-        let Connection { shared, wire, counted, mut tally, .. } = self;
-        shared.alerts.settle(&mut tally, shared.clock.now());
+        let Connection { shared, wire, counted, mut saved_hits, .. } = self;
+        shared.alerts.settle(&mut saved_hits, shared.clock.now());
         let claim = wire.occupant.claim();
         let reason = if claim == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
         let Wire { mut stream, occupant, .. } = wire;

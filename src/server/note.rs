@@ -32,7 +32,7 @@ impl Connection {
                 Some(method) => HitKind::new(request.client(), method, status),
                 None => HitKind::without_method(request.client(), status),
             };
-            self.shared.alerts.note_from(&mut self.tally, kind, began);
+            self.shared.alerts.note_from(&mut self.saved_hits, kind, began);
         }
         if let Some(log) = &self.policy.access_log {
             let duration = self.wire.clock.now().since(if complete { self.exchange.now } else { began });

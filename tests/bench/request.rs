@@ -45,7 +45,6 @@ fn bare() -> Builder {
 /// Each guard by itself.
 fn one_by_one() -> Vec<(&'static str, Builder)> {
     let minute = Duration::from_secs(60);
-    #[cfg_attr(not(feature = "auth"), expect(unused_mut, reason = "nothing is added then"))]
     let mut builders = vec![
         ("no guard that could be left out", bare()),
         ("security headers", Server::builder()),

@@ -4,7 +4,7 @@ use crate::support::{Client, PATIENCE, builder};
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::monitor::resources::{Pressure, Step, group_limit, limit, parse_status};
-use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters, Monitor, Tally};
+use selvedge::monitor::{Alert, AlertSink, Alerts, HitKind, Hitters, Monitor, SavedHits};
 use selvedge::service::Health;
 use selvedge::{ClientKey, Method, Router, StatusCode};
 use std::collections::HashMap;
@@ -113,7 +113,7 @@ proptest! {
         steps in prop::collection::vec((0..3_u32, 0..4_usize, 0..12_u64, 1..60_usize), 0..100),
     ) {
         let (exact, saving) = (Hitters::new(20), Hitters::new(20));
-        let mut tallies: [Tally; 4] = Default::default();
+        let mut tallies: [SavedHits; 4] = Default::default();
         let mut seen: HashMap<u32, Vec<u64>> = HashMap::new();
         let mut now = 0;
         for (client, connection, pause, count) in steps {
@@ -139,7 +139,7 @@ proptest! {
 #[test]
 fn saving_up_delays_no_alert() {
     let (exact, saving) = (Hitters::new(100), Hitters::new(100));
-    let mut tally = Tally::default();
+    let mut tally = SavedHits::default();
     for step in 0..20_000 {
         let now = Tick::from_micros(step * 31_234);
         assert_eq!(saving.hit_from(&mut tally, kind(1), now), exact.hit(kind(1), now), "{now:?}");
