@@ -187,6 +187,11 @@ impl Board {
         true
     }
 
+    /// Whether a claim would wake the thread that `view` shows: there is something to cut.
+    pub(super) fn can_wake(&self, view: &View) -> bool {
+        self.slots[view.number].lifeline_of(view.word).is_some()
+    }
+
     /// Marks the handler that `view` shows as stuck, unless it has gone on; says whether it did.
     pub fn mark_stuck(&self, view: &View) -> bool {
         if view.stuck {

@@ -28,7 +28,8 @@ pub struct Need {
 ///
 /// First the bodies of which nothing has come for two seconds, longest first. Then, where nobody stalls, those of the client
 /// that holds most, as long as it holds more than twice as much as the one who asks would: so no client can keep others out
-/// by trickling. If all of that is not enough for who asks, nothing is taken.
+/// by trickling. If all of that is not enough for who asks, nothing is taken; nor is it from connections without a
+/// [`Lifeline`](super::Lifeline), which could not be woken.
 pub fn reclaim(board: &Board, now: Tick, need: Need) -> u64 {
     let views: Vec<_> = board.views().filter(|view| view.held > 0).collect();
     let mut totals: HashMap<u64, u64> = HashMap::new();
@@ -40,7 +41,8 @@ pub fn reclaim(board: &Board, now: Tick, need: Need) -> u64 {
     // Who was claimed by the shutdown finishes its body.
     let is_spared = |view: &View| view.claim.is_some_and(Claim::spares_a_body);
     let coming = views.iter().filter(|view| view.phase == Phase::Body && view.number != need.seat);
-    let coming = coming.filter(|view| !is_spared(view));
+    // What cannot be cut comes back when it likes: to count on it would be to wait for it in the place of others.
+    let coming = coming.filter(|view| !is_spared(view) && board.can_wake(view));
     let (gone, coming): (Vec<&View>, Vec<&View>) = coming.partition(|view| view.claim.is_some());
     let is_stalled = |view: &&View| now.since(view.moved_at) > STALLED_BODY;
     let (mut stalled, moving): (Vec<&View>, Vec<&View>) = coming.into_iter().partition(is_stalled);

@@ -292,6 +292,29 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     check_evicted(&equals, 2, &["old", "middle"]);
 }
 
+/// Who cannot be woken gives nothing back in time, and is not waited for in the place of who could.
+#[test]
+fn memory_is_not_sought_with_those_who_cannot_be_woken() {
+    let (board, cuts) = (Arc::new(Board::new(3)), Arc::default());
+    let lifeline = |name| -> Arc<dyn Lifeline> { Arc::new(Noted(name, Arc::clone(&cuts))) };
+    let held = |number, lifeline, since| {
+        let tenant = Tenant { peer: None, client: number as u64, lifeline };
+        let occupant = board.sit(number, tenant, at(0), Tick::NEVER);
+        occupant.enter(Phase::Body, Tick::NEVER, at(since));
+        occupant.hold(100, number as u64);
+        occupant
+    };
+    let _occupants = [
+        held(0, Some(lifeline("who asks")), 10_000),
+        held(1, None, 1_000),
+        held(2, Some(lifeline("stalled")), 7_000),
+    ];
+    let need = |missing| Need { seat: 0, holder: 0, missing, batch: 1 };
+    assert_eq!(reclaim(&board, NOW, need(101)), 0, "it is not enough");
+    assert_eq!(reclaim(&board, NOW, need(100)), 100);
+    assert_eq!(*cuts.lock().expect("no panic"), [("stalled", Cut::Read)]);
+}
+
 /// Who has just come from far away is not to blame for the lack of memory.
 #[test]
 fn memory_is_not_sought_with_those_who_have_just_come() {
