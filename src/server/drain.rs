@@ -43,6 +43,8 @@ impl Server {
     /// refused has time to read why. A second call returns when the first one is done, with an empty report.
     pub fn shutdown(&self, patience: Duration) -> DrainReport {
         let shared = &self.admission.shared;
+        // As soon as it is known that this is the end, who is idle is sent home.
+        let open = shared.lobby.taken();
         if !shared.standing.drain() {
             self.wait();
             return DrainReport::default();
@@ -52,7 +54,6 @@ impl Server {
         self.wakers.iter().for_each(Waker::wake);
         // Who was accepted from a socket that others go on to hold must still find the doors open.
         self.listening.wait_until_open(shared.clock.instant(began.after(LAST_GRACE)));
-        let open = shared.lobby.taken();
         self.admission.close();
         let mut cut = Vec::new();
         if !shared.lobby.wait_until_empty(shared.clock.instant(deadline)) {
