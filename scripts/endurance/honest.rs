@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{TIMEOUT, Tls};
 use crate::servers::{LARGE, LARGE_LEN, PAGE, PAGE_LEN};
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const KEPT: usize = 50;
 /// Requests sent at once.
 const PIPELINED: usize = 5;
+/// Failures that are told of one by one.
+const TOLD: usize = 20;
 
 #[derive(Default)]
 pub struct Tally {
@@ -26,8 +28,22 @@ pub struct Tally {
     pub overloaded: AtomicU64,
     /// Connections closed between two requests: the request was sent again on another.
     pub retried: AtomicU64,
-    pub failures: Mutex<BTreeMap<String, u64>>,
+    pub failures: Mutex<Failures>,
     pub over: AtomicBool,
+}
+
+#[derive(Default)]
+pub struct Failures {
+    /// How often each has happened.
+    pub counts: BTreeMap<String, u64>,
+    /// The first ones: when, after how long, on which connection.
+    pub told: Vec<Failure>,
+}
+
+pub struct Failure {
+    pub text: String,
+    /// The client's port, which the server's log names too.
+    pub port: u16,
 }
 
 /// What a client does over and over.
@@ -96,16 +112,25 @@ pub const ADMIN: [Habit; 2] = [
 /// Does it until all is over.
 pub fn live(address: SocketAddr, tls: Option<Tls>, habit: Habit, tally: &Tally) {
     let mut kept = None;
+    let beginning = Instant::now();
     while !tally.over.load(Relaxed) {
         let fresh = kept.is_none();
-        match turn(&mut kept, address, tls, habit, tally) {
+        let (began, mut port) = (Instant::now(), 0);
+        match turn(&mut kept, &mut port, address, tls, habit, tally) {
             // The server may close a connection that has been kept, but not before the first answer on one.
-            Err(failure) if failure == CLOSED && !fresh => {
+            Err(failure) if failure.starts_with(CLOSED) && !fresh => {
                 tally.retried.fetch_add(1, Relaxed);
             }
             Err(failure) => {
                 let mut failures = tally.failures.lock().expect("whole");
-                *failures.entry(format!("{}: {failure}", habit.name)).or_default() += 1;
+                let failure = format!("{}: {failure}", habit.name);
+                if failures.told.len() < TOLD {
+                    let [second, ms] =
+                        [beginning.elapsed().as_secs_f64(), 1e3 * began.elapsed().as_secs_f64()];
+                    let text = format!("second {second:.3}, after {ms:.1} ms, from port {port}: {failure}");
+                    failures.told.push(Failure { text, port });
+                }
+                *failures.counts.entry(failure).or_default() += 1;
             }
             Ok(()) => {}
         }
@@ -113,16 +138,19 @@ pub fn live(address: SocketAddr, tls: Option<Tls>, habit: Habit, tally: &Tally) 
     }
 }
 
+/// How a failure begins that is none on a connection that has been kept.
 const CLOSED: &str = "closed before the answer";
 
 struct Connection {
     wire: Wire,
+    port: u16,
     input: Vec<u8>,
     turns: usize,
 }
 
 fn turn(
     kept: &mut Option<Connection>,
+    port: &mut u16,
     address: SocketAddr,
     tls: Option<Tls>,
     habit: Habit,
@@ -132,14 +160,13 @@ fn turn(
         Some(connection) => connection,
         None => connect(address, tls)?,
     };
+    *port = connection.port;
     let sent = connection.wire.write_all((habit.request)().repeat(habit.at_once).as_bytes());
     let sent = sent.and_then(|()| connection.wire.flush());
-    for number in 0..habit.at_once {
+    for _ in 0..habit.at_once {
         let answer = connection.answer(habit.head).map_err(|failure| match &sent {
             // What was not sent was not asked.
-            Err(_) => CLOSED.to_owned(),
-            // Of what was sent at once the rest may be left unanswered where the connection ends.
-            Ok(()) if number > 0 && failure == CLOSED => CLOSED.to_owned(),
+            Err(problem) => format!("{CLOSED}, not sent: {}", problem.kind()),
             Ok(()) => failure,
         })?;
         if answer.status == 503 {
@@ -168,11 +195,12 @@ fn connect(address: SocketAddr, tls: Option<Tls>) -> Result<Connection, String> 
     stream.set_nodelay(true).map_err(failed)?;
     stream.set_read_timeout(Some(2 * TIMEOUT)).map_err(failed)?;
     stream.set_write_timeout(Some(2 * TIMEOUT)).map_err(failed)?;
+    let port = stream.local_addr().map_err(failed)?.port();
     let wire = match tls {
         Some(tls) => Wire::tls(stream, tls == Tls::Resumed).map_err(failed)?,
         None => Wire::Plain(stream),
     };
-    Ok(Connection { wire, input: Vec::new(), turns: 0 })
+    Ok(Connection { wire, port, input: Vec::new(), turns: 0 })
 }
 
 struct Answer {
@@ -225,7 +253,7 @@ impl Connection {
             Err(problem) if matches!(problem.kind(), std::io::ErrorKind::WouldBlock) => {
                 Err("no answer".into())
             }
-            Err(_) if self.input.is_empty() => Err(CLOSED.into()),
+            Err(problem) if self.input.is_empty() => Err(format!("{CLOSED}: {}", problem.kind())),
             Err(problem) => Err(format!("broken: {}", problem.kind())),
         }
     }

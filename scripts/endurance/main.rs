@@ -2,7 +2,7 @@
 //! No honest request may fail, and memory, descriptors and threads may not grow.
 //!
 //! ```text
-//! scripts/soak MINUTES
+//! scripts/soak MINUTES [LEVEL]
 //! ```
 
 // Counts of a few hours: far below what a float holds exactly, and never negative.
@@ -61,12 +61,14 @@ const OF_APPLICATION: [Scenario; 6] = [
 const OF_DIRECTORY: [Scenario; 3] = [Scenario::Handshake, Scenario::Mute, Scenario::Tls];
 
 fn main() -> ExitCode {
-    let minutes = std::env::args().nth(1).and_then(|minutes| minutes.parse().ok());
+    let mut arguments = std::env::args().skip(1);
+    let minutes = arguments.next().and_then(|minutes| minutes.parse().ok());
+    let log_level = arguments.next().unwrap_or_else(|| "info".into());
     let Some(minutes) = minutes.filter(|minutes| (0.5..=10_000.0).contains(minutes)) else {
-        eprintln!("usage: soak MINUTES");
+        eprintln!("usage: soak MINUTES [LEVEL]");
         return ExitCode::from(2);
     };
-    match soak(Duration::from_secs_f64(60.0 * minutes)) {
+    match soak(Duration::from_secs_f64(60.0 * minutes), &log_level) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
@@ -76,13 +78,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn soak(time: Duration) -> io::Result<bool> {
+fn soak(time: Duration, log_level: &str) -> io::Result<bool> {
     let own = std::env::current_exe()?;
     // target/PROFILE/examples/soak
     let folder = own.parent().and_then(|folder| folder.parent()).map(PathBuf::from).unwrap_or_default();
     let program = folder.join("selvedge");
     let scratch = Scratch::new()?;
-    let mut servers = [Server::application(&program, &scratch)?, Server::directory(&program, &scratch)?];
+    let mut servers = [
+        Server::application(&program, &scratch, log_level)?,
+        Server::directory(&program, &scratch, log_level)?,
+    ];
     let [application, directory] = servers.each_ref().map(|server| (server.address, server.tls));
     let admin = servers[1].admin;
     let (tally, deeds) = (Tally::default(), Deeds::default());
@@ -118,7 +123,7 @@ fn soak(time: Duration) -> io::Result<bool> {
     });
     watched?;
 
-    let mut good = report(&tally, &deeds, reloads);
+    let mut good = report(&tally, &deeds, reloads, &servers);
     print!("\n{}", samples::HEADER);
     for (server, samples) in servers.iter().zip(&samples) {
         let (lines, steady) = samples.report(server.name);
@@ -176,9 +181,9 @@ fn attackers() -> Option<Options> {
 }
 
 /// What became of the requests; whether none failed.
-fn report(tally: &Tally, deeds: &Deeds, reloads: usize) -> bool {
+fn report(tally: &Tally, deeds: &Deeds, reloads: usize, servers: &[Server; 2]) -> bool {
     let failures = tally.failures.lock().expect("whole");
-    let failed: u64 = failures.values().sum();
+    let failed: u64 = failures.counts.values().sum();
     let believed = deeds.believed.load(Relaxed);
     println!(
         "{} honest requests answered, {failed} failed, {} refused with 503, {} sent again on a fresh connection",
@@ -186,8 +191,14 @@ fn report(tally: &Tally, deeds: &Deeds, reloads: usize) -> bool {
         tally.overloaded.load(Relaxed),
         tally.retried.load(Relaxed)
     );
-    for (failure, count) in failures.iter() {
+    for (failure, count) in &failures.counts {
         println!("- {count} × {failure}");
+    }
+    for failure in &failures.told {
+        println!("- {}", failure.text);
+        for line in servers.iter().flat_map(|server| server.lines_about(failure.port)) {
+            println!("  {line}");
+        }
     }
     println!(
         "{} times somebody broke off or spoke nonsense, {believed} times with success; {reloads} reloads",

@@ -55,14 +55,17 @@ impl Drop for Scratch {
 }
 
 impl Server {
-    pub fn application(program: &Path, scratch: &Scratch) -> io::Result<Self> {
-        Server::start(program, scratch, "application", None, &[])
+    pub fn application(program: &Path, scratch: &Scratch, log_level: &str) -> io::Result<Self> {
+        let arguments = ["--log-level".to_owned(), log_level.to_owned()];
+        Server::start(program, scratch, "application", None, &arguments)
     }
 
-    pub fn directory(program: &Path, scratch: &Scratch) -> io::Result<Self> {
+    pub fn directory(program: &Path, scratch: &Scratch, log_level: &str) -> io::Result<Self> {
         let admin = free_address()?;
         let folder = scratch.0.join("www");
         let arguments = [
+            "--log-level".to_owned(),
+            log_level.to_owned(),
             "--tls-self-signed".to_owned(),
             "--admin".to_owned(),
             admin.to_string(),
@@ -135,6 +138,13 @@ impl Server {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let bad = |line: &&str| line.contains(" ERROR ") || line.contains("panic");
         log.lines().filter(bad).map(str::to_owned).collect()
+    }
+
+    /// What the log says of a client's port: how each connection ended, where the level is `debug`.
+    pub fn lines_about(&self, port: u16) -> Vec<String> {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let peer = format!(":{port} ");
+        log.lines().filter(|line| line.contains(&peer)).map(str::to_owned).collect()
     }
 
     fn signal(&self, signal: &str) {
