@@ -1,7 +1,9 @@
 """How fast is selvedge? Beside the servers people would otherwise use, and beside the limit of the model.
 
 Run it through scripts/bench, which builds and installs what it needs. Everything runs on this machine's loopback;
-client and servers share the cores, so compare the ratios, not the numbers. Figures are medians of interleaved rounds.
+client and servers share the cores, so compare the ratios, not the numbers. Figures are medians of interleaved rounds, and
+ratios the medians of each round's ratio: what disturbs the machine for a while disturbs both sides of it. In each round the
+servers take turns in another order.
 Prints Markdown on standard output, progress on standard error.
 """
 
@@ -166,11 +168,22 @@ class Bench:
         samples = self.samples.get((work, server))
         return statistics.median(samples) if samples else None
 
+    def ratio(self, work, other):
+        """How many times the other's figure selvedge's is: the median of the rounds, or of the figures where they are no pairs."""
+        own, others = (self.samples.get((work, name), []) for name in ("selvedge", other))
+        if not own or not others:
+            return None
+        if len(own) != len(others):
+            return statistics.median(own) / statistics.median(others)
+        return statistics.median(one / another for one, another in zip(own, others))
+
     # --- a round of everything ---
 
-    def round(self, servers):
+    def round(self, servers, turn):
         post = self.tmp / "post.lua"
-        everybody = ["selvedge", "nginx", "bare loop", "axum", "khttp", "tiny_http", "rouille", "Python"]
+        rotated = lambda names: names[turn % len(names):] + names[:turn % len(names)]
+        everybody = rotated(["selvedge", "nginx", "bare loop", "axum", "khttp", "tiny_http", "rouille", "Python"])
+        pair = rotated(["selvedge", "nginx"])
         for connections in (1, 16, 64, 256):
             for name in everybody:
                 seen = self.wrk(servers[name], connections)
@@ -178,24 +191,27 @@ class Bench:
                 if connections == 64:
                     self.note("CPU s / 100k requests, 64", name, seen["cpu"] * 1e5)
                     self.note("context switches / request, 64", name, seen["switches"])
-        seen = self.wrk(servers["selvedge, batch"], 64)
-        self.note("keep-alive, 64, SCHED_BATCH", "selvedge", seen["rate"])
-        self.note("keep-alive, 64, SCHED_BATCH", "nginx", self.wrk(servers["nginx"], 64)["rate"])
+        for name in pair:
+            server = servers["selvedge, batch" if name == "selvedge" else name]
+            self.note("keep-alive, 64, SCHED_BATCH", name, self.wrk(server, 64)["rate"])
         for name in everybody:
             if name not in ("nginx", "bare loop"):
                 self.note("POST 1 KB JSON, 64", name, self.wrk(servers[name], 64, script=post)["rate"])
             one_each = servers["bare loop, close" if name == "bare loop" else name]
             self.note("a connection each, 16", name, self.wrk(one_each, 16, close=True)["rate"])
-        for name, server in (("selvedge", servers["files"]), ("nginx", servers["nginx"])):
+        for name in pair:
+            server = servers["files" if name == "selvedge" else name]
             self.note("100 KB file, MB/s, 16", name, self.wrk(server, 16, "/100k.bin")["bytes"] / 1e6)
             large = self.wrk(server, 4, "/10m.bin")
             self.note("10 MB file, MB/s, 4", name, large["bytes"] / 1e6)
             self.note("10 MB file, CPU s / GB", name, large["cpu_per_byte"] * 1e9)
-        for name, server in (("selvedge", servers["tls"]), ("nginx", servers["nginx"])):
+        for name in pair:
+            server = servers["tls" if name == "selvedge" else name]
             self.note("TLS full handshakes", name, self.handshakes(server, False))
             self.note("TLS resumed handshakes", name, self.handshakes(server, True))
             self.note("TLS keep-alive, 64", name, self.wrk(server, 64, tls=True)["rate"])
-        for name, server in (("selvedge", servers["tls files"]), ("nginx", servers["nginx"])):
+        for name in pair:
+            server = servers["tls files" if name == "selvedge" else name]
             self.note("TLS 100 KB file, MB/s, 16", name, self.wrk(server, 16, "/100k.bin", tls=True)["bytes"] / 1e6)
 
     def idle(self, name, server, connections):
@@ -245,13 +261,12 @@ class Bench:
         print("|---|" + "--:|" * (len(columns) + 4))
         for work in works:
             figures = {name: self.figure(work, name) for name in columns}
-            blocking = [figures[name] for name in ("khttp", "tiny_http", "rouille") if figures[name]]
+            blocking = [name for name in ("khttp", "tiny_http", "rouille") if figures[name]]
             less_is_more = any(word in work for word in ("CPU", "RSS", "start", "switches", "calls"))
-            best = (min if less_is_more else max)(blocking) if blocking else None
-            ratio = lambda other: f"{figures['selvedge'] / other:.2f}" if figures["selvedge"] and other else ""
+            best = (min if less_is_more else max)(blocking, key=figures.get) if blocking else None
             cells = [number(figures[name]) for name in columns]
-            ratios = [ratio(figures["nginx"]), ratio(figures["bare loop"]), ratio(best), ratio(figures["axum"])]
-            print("| " + " | ".join([work, *cells, *ratios]) + " |")
+            ratios = [self.ratio(work, other) for other in ("nginx", "bare loop", best, "axum")]
+            print("| " + " | ".join([work, *cells, *(f"{ratio:.2f}" if ratio else "" for ratio in ratios)]) + " |")
 
 
 def text(path):
@@ -300,8 +315,8 @@ def prepare(tmp):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds, of which the median counts [3]")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each measurement [3]")
+    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds, of which the median counts [9]")
+    parser.add_argument("--seconds", type=int, default=1, help="length of each measurement [1]")
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 32768), hard))
@@ -317,7 +332,7 @@ def main():
                 running.append(server)
             for count in range(1, options.rounds + 1):
                 progress(f"round {count} of {options.rounds}")
-                bench.round(servers)
+                bench.round(servers, count - 1)
         finally:
             for server in running:
                 server.stop()
