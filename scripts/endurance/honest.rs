@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const KEPT: usize = 50;
 /// Requests sent at once.
 const PIPELINED: usize = 5;
-/// Failures that are told of one by one.
+/// Troubles that are told of one by one.
 const TOLD: usize = 20;
 
 #[derive(Default)]
@@ -26,21 +26,21 @@ pub struct Tally {
     pub answered: AtomicU64,
     /// Refused with 503, which overload may do to anybody.
     pub overloaded: AtomicU64,
-    /// Connections closed between two requests: the request was sent again on another.
-    pub retried: AtomicU64,
-    pub failures: Mutex<Failures>,
+    pub troubles: Mutex<Troubles>,
     pub over: AtomicBool,
 }
 
 #[derive(Default)]
-pub struct Failures {
-    /// How often each has happened.
-    pub counts: BTreeMap<String, u64>,
-    /// The first ones: when, after how long, on which connection.
-    pub told: Vec<Failure>,
+pub struct Troubles {
+    /// Connections closed between two requests: the request was sent again on another.
+    pub retried: u64,
+    /// How often each failure has happened.
+    pub failures: BTreeMap<String, u64>,
+    /// The first of both: when, after how long, on which connection.
+    pub told: Vec<Trouble>,
 }
 
-pub struct Failure {
+pub struct Trouble {
     pub text: String,
     /// The client's port, which the server's log names too.
     pub port: u16,
@@ -116,23 +116,20 @@ pub fn live(address: SocketAddr, tls: Option<Tls>, habit: Habit, tally: &Tally) 
     while !tally.over.load(Relaxed) {
         let fresh = kept.is_none();
         let (began, mut port) = (Instant::now(), 0);
-        match turn(&mut kept, &mut port, address, tls, habit, tally) {
+        if let Err(what) = turn(&mut kept, &mut port, address, tls, habit, tally) {
+            let mut troubles = tally.troubles.lock().expect("whole");
+            let [second, ms] = [beginning.elapsed().as_secs_f64(), 1e3 * began.elapsed().as_secs_f64()];
+            if troubles.told.len() < TOLD {
+                let text =
+                    format!("second {second:.3}, after {ms:.1} ms, from port {port}: {}: {what}", habit.name);
+                troubles.told.push(Trouble { text, port });
+            }
             // The server may close a connection that has been kept, but not before the first answer on one.
-            Err(failure) if failure.starts_with(CLOSED) && !fresh => {
-                tally.retried.fetch_add(1, Relaxed);
+            if what.starts_with(CLOSED) && !fresh {
+                troubles.retried += 1;
+            } else {
+                *troubles.failures.entry(format!("{}: {what}", habit.name)).or_default() += 1;
             }
-            Err(failure) => {
-                let mut failures = tally.failures.lock().expect("whole");
-                let failure = format!("{}: {failure}", habit.name);
-                if failures.told.len() < TOLD {
-                    let [second, ms] =
-                        [beginning.elapsed().as_secs_f64(), 1e3 * began.elapsed().as_secs_f64()];
-                    let text = format!("second {second:.3}, after {ms:.1} ms, from port {port}: {failure}");
-                    failures.told.push(Failure { text, port });
-                }
-                *failures.counts.entry(failure).or_default() += 1;
-            }
-            Ok(()) => {}
         }
         thread::sleep(PAUSE);
     }

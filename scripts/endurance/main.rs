@@ -182,21 +182,21 @@ fn attackers() -> Option<Options> {
 
 /// What became of the requests; whether none failed.
 fn report(tally: &Tally, deeds: &Deeds, reloads: usize, servers: &[Server; 2]) -> bool {
-    let failures = tally.failures.lock().expect("whole");
-    let failed: u64 = failures.counts.values().sum();
+    let troubles = tally.troubles.lock().expect("whole");
+    let failed: u64 = troubles.failures.values().sum();
     let believed = deeds.believed.load(Relaxed);
     println!(
         "{} honest requests answered, {failed} failed, {} refused with 503, {} sent again on a fresh connection",
         tally.answered.load(Relaxed),
         tally.overloaded.load(Relaxed),
-        tally.retried.load(Relaxed)
+        troubles.retried
     );
-    for (failure, count) in &failures.counts {
+    for (failure, count) in &troubles.failures {
         println!("- {count} × {failure}");
     }
-    for failure in &failures.told {
-        println!("- {}", failure.text);
-        for line in servers.iter().flat_map(|server| server.lines_about(failure.port)) {
+    for trouble in &troubles.told {
+        println!("- {}", trouble.text);
+        for line in servers.iter().flat_map(|server| server.lines_about(trouble.port)) {
             println!("  {line}");
         }
     }
