@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, End};
 use super::incoming::Unread;
-use crate::error::CloseReason;
+use crate::error::{CloseReason, Refusal};
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
@@ -66,6 +66,11 @@ impl Connection {
         let (head_len, status) = (self.out.len(), response.status());
         let has_body = *request.method() != Method::HEAD && length != Length::None;
         let written = self.write(if has_body { content } else { Content::Empty }, length);
+        // While nothing of it is out, the client can be told. What it is told then is in memory, and cannot fail like that.
+        if written == Err(CloseReason::AnswerFailed) && self.wire.sent() == 0 {
+            let refused = self.refuse(Refusal::ANSWER_FAILED);
+            return self.answer(refused);
+        }
         self.take_note(status, began, head_len);
         // Most of its life a connection is idle, and what one keeps then a thousand keep.
         if self.out.capacity() > KEPT {
@@ -162,7 +167,10 @@ impl Connection {
     fn append(&mut self, file: &File, offset: u64, len: usize) -> Result<(), CloseReason> {
         let start = self.out.len();
         self.out.resize(start + len, 0);
-        file.read_exact_at(&mut self.out[start..], offset).map_err(|_| CloseReason::AnswerFailed)
+        file.read_exact_at(&mut self.out[start..], offset).map_err(|problem| {
+            log::warn!("request {}: the file of its answer failed: {problem}", self.exchange.request.id());
+            CloseReason::AnswerFailed
+        })
     }
 
     fn write_sized(&mut self, mut reader: Box<dyn Read + Send>, mut left: u64) -> Result<(), CloseReason> {
@@ -171,6 +179,8 @@ impl Connection {
             let wanted = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let count = self.pull(&mut *reader, &mut block[..wanted])?;
             if count == 0 {
+                let id = self.exchange.request.id();
+                log::warn!("request {id}: the reader of its answer ended {left} bytes early");
                 return Err(CloseReason::AnswerFailed);
             }
             self.out.extend_from_slice(&block[..count]);
@@ -197,8 +207,8 @@ impl Connection {
         }
     }
 
-    /// Asks the reader of a body for more. The head is out already, so an error, or a panic, can only end the connection:
-    /// the client sees that the body is incomplete.
+    /// Asks the reader of a body for more. Once the head is out, an error, or a panic, can only end the connection: the client
+    /// sees that the body is incomplete.
     fn pull(&mut self, reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, CloseReason> {
         let pulled = self.wire.pause_answer(|| {
             loop {
