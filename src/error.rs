@@ -280,12 +280,15 @@ impl Refusal {
     pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
     pub const PANIC: Refusal = Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "handler panicked");
+    /// The answer's reader, or its file, failed before anything of the answer was out.
+    pub const ANSWER_FAILED: Refusal =
+        Refusal::closing(StatusCode::INTERNAL_SERVER_ERROR, "answer could not be made");
 }
 
 impl Refusal {
     /// All of the above, the likely ones first.
     pub(crate) fn own() -> impl Iterator<Item = Refusal> {
-        const OTHERS: [Refusal; 15] = [
+        const OTHERS: [Refusal; 16] = [
             Refusal::TOO_MANY_REQUESTS,
             Refusal::THROTTLED,
             Refusal::OVERLOADED,
@@ -301,6 +304,7 @@ impl Refusal {
             Refusal::OTHER_SERVER_NAME,
             Refusal::OTHER_METHOD,
             Refusal::PANIC,
+            Refusal::ANSWER_FAILED,
         ];
         OTHERS.into_iter().chain(Refusal::READING.iter().copied())
     }
@@ -330,7 +334,7 @@ pub enum CloseReason {
     Shutdown,
     /// It was handed to an upgraded protocol.
     Upgraded,
-    /// The answer could not be finished: its reader failed, or its file shrank.
+    /// The answer was begun and could not be finished: its reader failed, or its file shrank.
     AnswerFailed,
     /// A bug in selvedge: the worker was saved by the fence of its pool.
     Panicked,

@@ -70,7 +70,8 @@ pub trait Guard: Send + Sync + 'static {
     }
 
     /// Adds to a response what this guard owes it. Called for every response, also those to requests that were never
-    /// read or that another guard refused.
+    /// read or that another guard refused; and once more, for the 500 in its place, where the body of one fails before
+    /// anything of it is out.
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
         let _ = (exchange, response);
     }

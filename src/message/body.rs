@@ -96,12 +96,14 @@ impl Body {
     /// for a client of HTTP/1.0. It is read by the connection's thread after the handler has returned, and without a place
     /// among the requests in flight. Nobody can end a `read` that takes longer than
     /// [`handler_timeout`](crate::Config::handler_timeout), but it counts as a stuck handler until it returns, so who waits
-    /// for events gives something now and then. An error ends the connection without the last chunk, so that the client knows.
+    /// for events gives something now and then. An error before the first byte is answered with 500; a later one ends the
+    /// connection without the last chunk, so that the client knows.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Body(Content::Reader { reader: Box::new(reader), len: None })
     }
 
-    /// The first `len` bytes of `reader`, sent with a Content-Length. A reader that ends early ends the connection.
+    /// The first `len` bytes of `reader`, sent with a Content-Length. A reader that ends early has failed, as one of
+    /// [unknown length](Body::reader) does by an error.
     pub fn sized_reader(reader: impl Read + Send + 'static, len: u64) -> Self {
         Body(Content::Reader { reader: Box::new(reader), len: Some(len) })
     }

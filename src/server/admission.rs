@@ -23,6 +23,8 @@ const WATCH_CLOSELY: Duration = Duration::from_millis(5);
 const NEWCOMER_GRACE: Duration = Duration::from_millis(100);
 /// The same for one that has not agreed on TLS: before that it cannot be told anything, and that takes more of the network.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
+/// How long another protocol may be quiet before it counts as being between messages.
+const UPGRADED_GRACE: Duration = Duration::from_secs(1);
 /// How long a worker without a connection stays.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads beyond one for each seat.
@@ -135,19 +137,15 @@ impl Admission {
 
     /// Takes back a seat for somebody who needs one, if one deserves it.
     pub(super) fn make_room(&self, now: Tick) {
-        // One seat for each who waits; those who have been told to go and have not gone yet count. They are counted first: of
-        // one who goes in between, the guest is then not among those who wait.
-        let going = self.shared.board.evicting();
-        let wanted = self.shared.lobby.waiting().saturating_sub(going);
-        if wanted > 0 {
-            evict(&self.shared.board, now, wanted, self.shared.policy().config.min_rate);
-        }
+        // One seat for each who waits; those who have been told to go and have not gone yet count.
+        let Shared { board, lobby, .. } = &*self.shared;
+        evict(board, now, || lobby.waiting(), self.shared.policy().config.min_rate);
         self.ring();
     }
 
-    /// Ends a connection for the sake of its descriptor, if one deserves it; says whether it did.
+    /// Ends a connection for the sake of its descriptor, if one deserves it and none is ending; says whether it did.
     pub(super) fn evict_one(&self) -> bool {
-        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.policy().config.min_rate) > 0
+        evict(&self.shared.board, self.shared.clock.now(), || 1, self.shared.policy().config.min_rate) > 0
     }
 
     /// Starts the watchdog.
@@ -216,7 +214,8 @@ impl Admission {
         self.make_room(now);
     }
 
-    /// Claims every connection that is between requests, or has not completed the head of its first.
+    /// Claims every connection that is between requests, or has not completed the head of its first, or is quiet and speaks
+    /// another protocol.
     fn send_home(&self) {
         let now = self.shared.clock.now();
         for view in self.shared.board.views() {
@@ -225,6 +224,7 @@ impl Admission {
                 Phase::Idle => true,
                 Phase::Head => newcomer(NEWCOMER_GRACE),
                 Phase::Handshake => newcomer(HANDSHAKE_GRACE),
+                Phase::Upgraded => now.since(view.moved_at) > UPGRADED_GRACE,
                 _ => false,
             };
             if goes {

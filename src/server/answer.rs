@@ -2,11 +2,12 @@
 
 use super::connection::{Connection, End};
 use super::incoming::Unread;
-use crate::error::CloseReason;
+use super::upgrade::asks_for_upgrade;
+use crate::error::{CloseReason, Refusal};
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::UPGRADE;
 use http::{Method, StatusCode, Version};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -66,6 +67,11 @@ impl Connection {
         let (head_len, status) = (self.out.len(), response.status());
         let has_body = *request.method() != Method::HEAD && length != Length::None;
         let written = self.write(if has_body { content } else { Content::Empty }, length);
+        // While nothing of it is out, the client can be told. What it is told then is in memory, and cannot fail like that.
+        if written == Err(CloseReason::AnswerFailed) && self.wire.sent() == 0 {
+            let refused = self.refuse(Refusal::ANSWER_FAILED);
+            return self.answer(refused);
+        }
         self.take_note(status, began, head_len);
         // Most of its life a connection is idle, and what one keeps then a thousand keep.
         if self.out.capacity() > KEPT {
@@ -162,7 +168,10 @@ impl Connection {
     fn append(&mut self, file: &File, offset: u64, len: usize) -> Result<(), CloseReason> {
         let start = self.out.len();
         self.out.resize(start + len, 0);
-        file.read_exact_at(&mut self.out[start..], offset).map_err(|_| CloseReason::AnswerFailed)
+        file.read_exact_at(&mut self.out[start..], offset).map_err(|problem| {
+            log::warn!("request {}: the file of its answer failed: {problem}", self.exchange.request.id());
+            CloseReason::AnswerFailed
+        })
     }
 
     fn write_sized(&mut self, mut reader: Box<dyn Read + Send>, mut left: u64) -> Result<(), CloseReason> {
@@ -171,6 +180,8 @@ impl Connection {
             let wanted = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let count = self.pull(&mut *reader, &mut block[..wanted])?;
             if count == 0 {
+                let id = self.exchange.request.id();
+                log::warn!("request {id}: the reader of its answer ended {left} bytes early");
                 return Err(CloseReason::AnswerFailed);
             }
             self.out.extend_from_slice(&block[..count]);
@@ -197,8 +208,8 @@ impl Connection {
         }
     }
 
-    /// Asks the reader of a body for more. The head is out already, so an error, or a panic, can only end the connection:
-    /// the client sees that the body is incomplete.
+    /// Asks the reader of a body for more. Once the head is out, an error, or a panic, can only end the connection: the client
+    /// sees that the body is incomplete.
     fn pull(&mut self, reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, CloseReason> {
         let pulled = self.wire.pause_answer(|| {
             loop {
@@ -230,26 +241,6 @@ impl Connection {
         self.out.shrink_to(WITH_HEAD);
         sent
     }
-
-    fn upgrade(&mut self, speak: Box<dyn FnOnce(crate::message::Upgraded) + Send>) -> End {
-        let unread = self.exchange.request.input.message().get(self.message_len..).unwrap_or_default();
-        let upgraded = self.wire.upgrade(unread);
-        if catch_unwind(AssertUnwindSafe(|| speak(upgraded))).is_err() {
-            self.shared.monitor.note_panic();
-            log::error!("request {}: the upgraded protocol panicked", self.exchange.request.id());
-        }
-        CloseReason::Upgraded.into()
-    }
-}
-
-/// Whether the client may be answered with 101 (RFC 9110 §7.8): by GET, in HTTP/1.1, and having asked for it.
-fn asks_for_upgrade(request: &Request) -> bool {
-    let connection = request.header(CONNECTION.as_str()).unwrap_or_default();
-    let mut options = connection.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-    *request.method() == Method::GET
-        && request.version() == Version::HTTP_11
-        && request.header(UPGRADE.as_str()).is_some()
-        && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// The body as it would answer GET. 205 has none (RFC 9110 §15.3.6).

@@ -223,7 +223,7 @@ impl Connection {
         waited.map_err(|_| Stop::Refuse(Refusal::OVERLOADED))
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Response {
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> Response {
         let request = &mut self.exchange.request;
         request.incoming = Incoming::None;
         self.wire.occupant.hold(0, 0);

@@ -243,6 +243,48 @@ fn bodies_that_fail() {
     assert_eq!(server.monitor().counters().panics, 2);
 }
 
+/// As long as nothing of an answer is out, the client is told that there is none.
+#[test]
+fn bodies_that_fail_before_their_first_byte() {
+    let file = Scratch::new("short", &pattern(100));
+    let path = file.0.clone();
+    let server = serve(
+        |_| (),
+        move |request: &mut Request| {
+            let failing = |panics| Failing { good: 0, panics };
+            let short = || File::open(&path).expect("it is there");
+            Response::text(match request.path() {
+                "/error" => Body::reader(failing(false)),
+                "/panic" => Body::reader(failing(true)),
+                "/sized/error" => Body::sized_reader(failing(false), 30_000),
+                "/sized/panic" => Body::sized_reader(failing(true), 30_000),
+                "/sized/empty" => Body::sized_reader(io::empty(), 30_000),
+                "/shrunk" => Body::file_range(short(), 0, 200),
+                "/shrunk/parts" => parts(short(), &[0..50, 50..200]),
+                path => panic!("{path}"),
+            })
+            .with_header("x-of-the-other", "yes")
+        },
+    );
+    let rows =
+        ["/error", "/panic", "/sized/error", "/sized/panic", "/sized/empty", "/shrunk", "/shrunk/parts"];
+    for path in rows {
+        // Who asks for no body has none that fails.
+        let mut client = Client::connect(&server);
+        client.send(request("HEAD", path));
+        assert_eq!(client.answer_to_head().status, 200, "{path}");
+        client.send(request("GET", path));
+        let answer = client.last_answer();
+        assert_eq!((answer.status, answer.closes()), (500, true), "{path}");
+        assert_eq!(answer.field("x-of-the-other"), None, "{path}");
+        assert!(answer.text().contains("Internal Server Error"), "{path}: {answer:?}");
+    }
+    assert_eq!(server.monitor().counters().panics, 2);
+    let totals = server.monitor().totals();
+    let refused = totals.refusals.iter().find(|(reason, _)| *reason == "answer could not be made");
+    assert_eq!(refused.map(|(_, count)| *count), Some(rows.len() as u64));
+}
+
 /// A file that shrinks while it is being sent, not before.
 #[test]
 fn a_file_cut_short_under_way() {

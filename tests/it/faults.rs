@@ -14,6 +14,7 @@
 //! | reset or half-close, in any phase | nobody else notices, nothing is kept | `leaving::*` |
 //! | … in the middle of TLS' handshake | the same | `leaving::over_tls`, `tls::beginnings::handshakes_that_are_broken_off` |
 //! | a handler panics | 500, or the answer is cut short; the thread lives | `anchors::panics_are_answered_and_cost_no_seat`, `baseline::nothing_is_kept` |
+//! | a reader or a file fails | 500 while nothing is out, else the answer is cut short | `answers::bodies_that_fail_before_their_first_byte`, `answers::bodies_that_fail` |
 //! | a handler hangs | reported, another stands in | `in_flight::others_stand_in_for_stuck_handlers` |
 //! | 2,000 of each | threads, descriptors and memory stay | `baseline::nothing_is_kept`, `scripts/run-baseline` |
 //! | SIGTERM under load | every request taken on is answered | `signals::ending_under_load` |

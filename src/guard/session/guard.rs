@@ -162,8 +162,8 @@ impl Sessions {
         serde_json::from_slice(&record.data).ok()
     }
 
-    /// Keeps `value` in the session, in the place of what was there. An anonymous session is made if there is none. Of two
-    /// requests that do it at once, the later one counts.
+    /// Keeps `value` in the session, in the place of what was there: from now on [`get`](Sessions::get) finds it, for this
+    /// request too. An anonymous session is made if there is none. Of two requests that do it at once, the later one counts.
     pub fn set<T: Serialize>(&self, request: &mut Request, value: &T) -> Result<(), SessionError> {
         let data = serde_json::to_vec(value).ok().filter(|data| data.len() <= SessionLimits::MAX_DATA);
         let data: Arc<[u8]> = data.ok_or(SessionError::Data)?.into();

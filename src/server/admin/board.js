@@ -346,7 +346,7 @@ function remember(board) {
   plot();
 }
 
-const BAD = new Set(["handler found stuck", "handler panicked", "worker panicked", "answer could not be finished"]);
+const BAD = new Set(["handler found stuck", "handler panicked", "worker panicked", "answer could not be made", "answer could not be finished"]);
 
 function tell(events) {
   const list = by("events");

@@ -229,6 +229,43 @@ fn data_goes_along_and_ids_change() {
     assert_eq!(ask(&server, "GET", "/visit", &[&bob], "").body, "1", "and took her data with her");
 }
 
+/// What one part of a handler keeps in the session the next one finds there, whatever happens to the session in between.
+#[test]
+fn what_is_kept_is_found_in_the_same_request() {
+    let sessions = Sessions::new(Clock::system());
+    let kept = sessions.clone();
+    let server = serve(with_csrf(&sessions), move |request: &mut Request| {
+        let steps = request.query().unwrap_or_default().to_owned();
+        let step = |step: &str| match step {
+            "in" => kept.log_in(request, "ada").map(|()| String::new()),
+            "renew" => kept.renew(request).map(|()| String::new()),
+            "out" => {
+                kept.log_out(request);
+                Ok(String::new())
+            }
+            "get" => Ok(kept.get::<u32>(request).map_or("-".into(), |value| value.to_string())),
+            value => kept.set(request, &value.parse::<u32>().expect("a number")).map(|()| String::new()),
+        };
+        steps.split(',').map(step).collect::<Result<String, _>>().expect("room")
+    });
+    let made = ask(&server, "GET", "/?7", &[], "");
+    let cookie = format!("Cookie: {}", made.cookie());
+    for (fields, steps, found) in [
+        (&[][..], "get,1,get", "-1"),
+        (&[], "1,2,get,3,get", "23"),
+        (&[], "1,in,get,2,get,renew,get", "122"),
+        (&[], "in,1,get,out,get,2,get", "1-2"),
+        // Another request has kept something there before.
+        (&[&*cookie], "get,8,get", "78"),
+        (&[&*cookie], "9,get", "9"),
+        (&[&*cookie], "get", "9"),
+        (&[&*cookie], "in,get,10,get", "910"),
+    ] {
+        let answer = ask(&server, "GET", &format!("/?{steps}"), fields, "");
+        assert_eq!(answer.body(), found, "{steps} {fields:?}");
+    }
+}
+
 #[test]
 fn sessions_end_by_time() {
     let clock = Clock::manual();
