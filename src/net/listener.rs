@@ -22,6 +22,10 @@ pub(super) const BACKLOG: i32 = 4096;
 #[cfg(target_os = "linux")]
 pub(super) const MAX_UNSENT: u32 = 128 << 10;
 
+/// How long a write waits before it says how far it has come. So the board hears within this time of whatever its client has read,
+/// and the watchdog tells one that reads slowly from one that does not read.
+pub(super) const SEND_PATIENCE: Duration = Duration::from_millis(200);
+
 /// How long to wait for a connection to ourselves, which only a broken network can delay.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -237,21 +241,19 @@ impl Listener {
                 // On Linux the listener's options are inherited, which saves a system call for each connection, and its
                 // mode is not.
                 #[cfg(not(target_os = "linux"))]
-                {
-                    stream.set_nodelay(true)?;
-                    stream.set_nonblocking(false)?;
-                }
+                stream.set_nodelay(true)?;
                 let stream = match &self.tls {
                     Some(tls) => tls.stream(stream),
                     None => stream.into(),
                 };
+                #[cfg(not(target_os = "linux"))]
+                stream.set_waiting()?;
                 Ok((stream, Some(peer)))
             }
             Socket::Unix(listener) => {
-                let stream = listener.accept()?.0;
-                #[cfg(not(target_os = "linux"))]
-                stream.set_nonblocking(false)?;
-                Ok((stream.into(), None))
+                let stream = Stream::from(listener.accept()?.0);
+                stream.set_waiting()?;
+                Ok((stream, None))
             }
         }
     }
@@ -294,6 +296,7 @@ impl Listener {
         socket.set_tcp_nodelay(true)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
+        socket.set_write_timeout(Some(SEND_PATIENCE))?;
         Ok(Listener { socket: Socket::Tcp(listener), address, holder, tls: None })
     }
 

@@ -1,5 +1,6 @@
 //! A connection's two-way stream of bytes, whatever carries it.
 
+use super::listener::SEND_PATIENCE;
 use super::tls::TlsStream;
 use crate::message::TlsInfo;
 use crate::sync::Arc;
@@ -96,7 +97,13 @@ impl Stream {
         }
     }
 
-    /// Whether it can be cut, and does not block once it has been.
+    /// How many bytes the system has taken of what was written, where that is another number than writes tell.
+    pub(crate) fn taken(&self) -> u64 {
+        if let Stream::Tls(stream) = self { stream.taken() } else { 0 }
+    }
+
+    /// Whether it can be cut, and does not block once it has been. Its writes may fail with `WouldBlock` after a while, and are
+    /// to be tried again.
     pub fn is_socket(&self) -> bool {
         !matches!(self, Stream::Other(_))
     }
@@ -159,9 +166,12 @@ impl Stream {
         }
         block.resize(count.min(COPIED), 0);
         let read = std::os::unix::fs::FileExt::read_at(file, block, *offset)?;
-        self.write_all(&block[..read])?;
-        *offset += read as u64;
-        Ok(read)
+        let sent = self.write(&block[..read])?;
+        if sent < read.min(1) {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        *offset += sent as u64;
+        Ok(sent)
     }
 
     /// Says that nothing more will be written, as far as that can be said with the connection left open in both directions:
@@ -208,6 +218,24 @@ impl Stream {
             Stream::Unix(socket) => Ok(Stream::Unix(socket.clone())),
             // What one half reads may have to be answered by the other, in the middle of what that one writes.
             Stream::Tls(_) | Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Makes reads wait for as long as it takes, and writes until they have something to say.
+    pub(crate) fn set_waiting(&self) -> io::Result<()> {
+        let patience = Some(SEND_PATIENCE);
+        match self {
+            Stream::Tcp(socket) => {
+                socket.set_nonblocking(false).and_then(|()| socket.set_write_timeout(patience))
+            }
+            Stream::Unix(socket) => {
+                socket.set_nonblocking(false).and_then(|()| socket.set_write_timeout(patience))
+            }
+            Stream::Tls(stream) => {
+                let socket = stream.socket();
+                socket.set_nonblocking(false).and_then(|()| socket.set_write_timeout(patience))
+            }
+            Stream::Other(_) => Ok(()),
         }
     }
 

@@ -91,6 +91,9 @@ impl Admission {
     /// Takes a seat for a connection that is served by the calling thread.
     pub(super) fn serve_here(&self, stream: Stream, peer: Option<SocketAddr>) -> CloseReason {
         let shared = &self.shared;
+        if stream.set_waiting().is_err() {
+            return CloseReason::Broken;
+        }
         let mark = match self.unwanted() {
             None => shared.tally.mark(peer.into()).ok_or(Refusal::TOO_MANY_CONNECTIONS),
             Some(refusal) => Err(refusal),

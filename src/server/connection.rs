@@ -114,6 +114,8 @@ impl Connection {
 
     /// Reads until a head is complete. Between requests the connection is idle until something of the next one is here.
     fn read_head(&mut self) -> Result<(), Stop> {
+        // What holds now holds for the next request, also where that came before the last answer could leave.
+        self.take_newest_policy();
         // The first request's head began when the connection arrived.
         let mut phase = (self.served == 0).then_some(Phase::Head);
         loop {
@@ -148,9 +150,7 @@ impl Connection {
                 return Err(head_cut_short(self.wire.occupant.claim(), started));
             }
             request.input.filled(count);
-            if self.shared.renewals() != self.renewals {
-                self.renew();
-            }
+            self.take_newest_policy();
         }
     }
 
@@ -169,7 +169,7 @@ impl Connection {
         let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
         self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
         if self.policy.guards.may_wait() {
-            self.wire.enter(Phase::Waiting, self.policy.config.handler_timeout);
+            self.wire.enter(Phase::Handling, self.policy.config.handler_timeout);
         }
         self.policy.guards.admit(&mut self.exchange)?;
         if self.policy.guards.may_wait() {
@@ -243,6 +243,12 @@ impl Connection {
         self.served = self.wire.occupant.count_request();
     }
 
+    fn take_newest_policy(&mut self) {
+        if self.shared.renewals() != self.renewals {
+            self.renew();
+        }
+    }
+
     /// Takes the policy that has replaced the one of before.
     #[cold]
     fn renew(&mut self) {
@@ -263,8 +269,8 @@ impl Connection {
         }
         let vacated = Arc::into_inner(occupant).map(Occupant::leave);
         if end.linger {
-            let deaf =
-                matches!(claim, Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted | Claim::Shutdown));
+            // Whatever claimed it cut its reading, except for what cut all.
+            let deaf = claim.is_some_and(|claim| claim != Claim::DrainDeadline);
             shared.farewells.bid(&shared.clock, stream, deaf, Some(counted.0));
         }
         (reason, vacated)
@@ -278,9 +284,9 @@ fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
         None => Stop::Close(CloseReason::Client),
         Some(Claim::Shutdown) if started => Stop::Refuse(Refusal::DRAINING),
         Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
-        Some(Claim::Evicted) if started => Stop::Refuse(Refusal::HEAD_EVICTED),
+        Some(Claim::Evicted | Claim::Outrun) if started => Stop::Refuse(Refusal::HEAD_EVICTED),
         Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
-        Some(Claim::Evicted) => Stop::Close(CloseReason::Evicted),
+        Some(Claim::Evicted | Claim::Outrun) => Stop::Close(CloseReason::Evicted),
         Some(_) => Stop::Close(CloseReason::IdleTimeout),
     }
 }

@@ -20,7 +20,14 @@ impl Connection {
         }
         let config = &self.policy.config;
         self.wire.enter(Phase::Handshake, config.handshake_timeout);
-        match self.wire.stream.handshake() {
+        let done = loop {
+            match self.wire.stream.handshake() {
+                // It has not read yet what it was told; its deadline ends that.
+                Err(HandshakeError::Waiting) if self.wire.occupant.claim().is_none() => {}
+                done => break done,
+            }
+        };
+        match done {
             Ok(info) => {
                 self.wire.enter(Phase::Head, config.header_timeout);
                 if let Some(info) = &info {

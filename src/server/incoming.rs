@@ -4,7 +4,7 @@ use super::connection::{Connection, End, Stop};
 use super::memory::Held;
 use super::policy::Policy;
 use super::shared::Shared;
-use super::wire::retry;
+use super::wire::{persist, retry};
 use crate::clock::{Clock, Tick};
 use crate::error::{CloseReason, Refusal};
 use crate::http1::{Buffer, CONTINUE, Decoder, Framing};
@@ -266,13 +266,26 @@ impl Loan {
     /// Waits for more to arrive; the permit is somebody else's meanwhile.
     fn receive(&mut self) -> io::Result<()> {
         let had_permit = self.permit.take().is_some();
+        let received = self.wait_for_more();
+        let permitted = !had_permit || self.acquire_permit_again();
+        let now = self.clock.now();
+        self.occupant.enter(Phase::Handling, now.after(self.policy.config.handler_timeout), now);
+        received?;
+        if permitted { Ok(()) } else { Err(self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut)) }
+    }
+
+    fn wait_for_more(&mut self) -> io::Result<()> {
         let began = self.clock.now();
         let since = began.before(self.waited);
         if std::mem::take(&mut self.continue_due) {
             // It waits for room like any answer, and what ends a body would not wake it.
             self.occupant.enter(Phase::Writing, self.deadline, began);
-            self.stream.write_all(CONTINUE)?;
-            self.stream.flush()?;
+            let mut rest = CONTINUE;
+            while !rest.is_empty() {
+                let sent = persist(&mut self.stream, |stream| stream.write(rest), |_| true)?;
+                rest = rest.get(sent..).filter(|_| sent > 0).ok_or(ErrorKind::WriteZero)?;
+            }
+            persist(&mut self.stream, Write::flush, |_| true)?;
         }
         self.occupant.keep_to(self.policy.config.min_rate);
         self.occupant.resume(Phase::Body, self.deadline, since, self.pace, began);
@@ -288,26 +301,30 @@ impl Loan {
         self.waited = now.since(since);
         self.pace = self.pace.after(count, self.waited, self.policy.config.min_rate);
         match self.occupant.claim() {
-            Some(Claim::Evicted) => return Err(self.refuse(Refusal::BODY_EVICTED, io::ErrorKind::TimedOut)),
             Some(claim) if count == 0 || !claim.spares_a_body() => {
-                return Err(self.refuse(Refusal::BODY_TIMEOUT, io::ErrorKind::TimedOut));
+                let evicted = matches!(claim, Claim::Evicted | Claim::Outrun);
+                let refusal = if evicted { Refusal::BODY_EVICTED } else { Refusal::BODY_TIMEOUT };
+                return Err(self.refuse(refusal, io::ErrorKind::TimedOut));
             }
             _ => {}
         }
         if count == 0 {
             return Err(self.refuse(Refusal::BODY_INCOMPLETE, io::ErrorKind::UnexpectedEof));
         }
-        if had_permit {
-            let deadline = now.after(self.policy.config.queue_wait);
-            self.occupant.enter(Phase::Waiting, deadline, now);
-            let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
-            self.meter.note_queued(self.clock.now().since(now));
-            self.permit =
-                Some(waited.map_err(|_| self.refuse(Refusal::OVERLOADED, io::ErrorKind::TimedOut))?);
-        }
-        let now = self.clock.now();
-        self.occupant.enter(Phase::Handling, now.after(self.policy.config.handler_timeout), now);
         Ok(())
+    }
+
+    /// Waits for a permit to go on with; false if there was none in time. The handler goes on all the same, to be told: so it holds
+    /// one more than there are, and others wait until that has been made good.
+    fn acquire_permit_again(&mut self) -> bool {
+        let now = self.clock.now();
+        let deadline = now.after(self.policy.config.queue_wait);
+        self.occupant.enter(Phase::Waiting, deadline, now);
+        let waited = self.shared.in_flight.acquire(self.shared.clock.instant(deadline));
+        self.meter.note_queued(self.clock.now().since(now));
+        let in_time = waited.is_ok();
+        self.permit = Some(waited.unwrap_or_else(|_| self.shared.in_flight.overdraw()));
+        in_time
     }
 }
 
@@ -324,7 +341,7 @@ impl Source for Loan {
 fn body_cut_short(claim: Claim) -> Stop {
     match claim {
         Claim::Overdue | Claim::TooSlow => Stop::Refuse(Refusal::BODY_TIMEOUT),
-        Claim::Evicted => Stop::Refuse(Refusal::BODY_EVICTED),
+        Claim::Evicted | Claim::Outrun => Stop::Refuse(Refusal::BODY_EVICTED),
         Claim::Shutdown => Stop::Refuse(Refusal::DRAINING),
         Claim::DrainDeadline => Stop::Close(CloseReason::Shutdown),
     }

@@ -1,6 +1,7 @@
 //! Connections that leave HTTP behind: another protocol has them, and the board still sees them.
 
 use super::connection::{Connection, End};
+use super::wire::persist;
 use crate::clock::Clock;
 use crate::error::CloseReason;
 use crate::message::{Request, Transport, Upgraded};
@@ -109,7 +110,7 @@ impl Read for Spoken {
 
 impl Write for Spoken {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.stream.write(bytes);
+        let written = persist(&mut self.stream, |stream| stream.write(bytes), |_| true);
         if let Ok(count @ 1..) = written {
             self.note_moved(count);
         }
@@ -117,7 +118,7 @@ impl Write for Spoken {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        persist(&mut self.stream, Write::flush, |_| true)
     }
 }
 

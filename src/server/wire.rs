@@ -32,6 +32,8 @@ pub(super) struct Wire {
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
     written: u64,
+    /// Whether what there is no room for is not written.
+    haste: bool,
     /// When something was last heard or said: the latest moment that is known without asking the clock.
     moment: Tick,
 }
@@ -48,6 +50,7 @@ impl Wire {
             min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
+            haste: false,
             moment: Tick::default(),
         };
         wire.obey(config);
@@ -111,7 +114,10 @@ impl Wire {
         let now = self.now();
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
-        self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        let claim = self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        if claim.is_some_and(Claim::leaves_last_words) {
+            self.haste = self.stream.set_nonblocking();
+        }
         now
     }
 
@@ -125,9 +131,8 @@ impl Wire {
         let mut rest = bytes;
         while !rest.is_empty() {
             let block = &rest[..rest.len().min(BLOCK)];
-            let sent = retry(|| {
-                if more { self.stream.write_with_more_to_come(block) } else { self.stream.write(block) }
-            });
+            let sent = self
+                .put(|stream| if more { stream.write_with_more_to_come(block) } else { stream.write(block) });
             let count = self.judge(sent)?;
             rest = &rest[count..];
             // An answer that leaves in one piece is over before anybody could ask how it is going.
@@ -143,7 +148,7 @@ impl Wire {
     /// Writes a head and its body: if there is room for both, in one piece, and without copying either.
     pub(super) fn send_both(&mut self, head: &[u8], body: &[u8]) -> Result<(), CloseReason> {
         let first = &body[..body.len().min(BLOCK)];
-        let sent = retry(|| self.stream.write_vectored(&[IoSlice::new(head), IoSlice::new(first)]));
+        let sent = self.put(|stream| stream.write_vectored(&[IoSlice::new(head), IoSlice::new(first)]));
         let count = self.judge(sent)?;
         self.written += count as u64;
         if count == head.len() + body.len() {
@@ -164,7 +169,7 @@ impl Wire {
         let (mut block, mut far) = (BLOCK, false);
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(block).min(block);
-            let sent = retry(|| self.stream.send_file(file, &mut offset, count, &mut copied));
+            let sent = self.put(|stream| stream.send_file(file, &mut offset, count, &mut copied));
             // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
             match sent {
                 Ok(0) => return Err(CloseReason::AnswerFailed),
@@ -189,7 +194,21 @@ impl Wire {
 
     /// Sockets hold nothing back; other streams may.
     fn flush(&mut self) -> Result<(), CloseReason> {
-        retry(|| self.stream.flush()).map_err(|_| CloseReason::Broken)
+        self.put(Write::flush).map_err(|_| CloseReason::Broken)
+    }
+
+    /// Writes something. Where all of an answer is encrypted already, only the socket knows how much of it is out.
+    fn put<R>(&mut self, attempt: impl FnMut(&mut Stream) -> io::Result<R>) -> io::Result<R> {
+        let Wire { stream, occupant, clock, moment, haste, .. } = self;
+        let mut taken = stream.taken();
+        persist(stream, attempt, |stream| {
+            *moment = clock.now();
+            if stream.taken() > taken {
+                taken = stream.taken();
+                occupant.progress(0, *moment);
+            }
+            !*haste
+        })
     }
 
     /// Runs `produce`, which makes more of the answer: its time is not the client's, but a handler's, and has a handler's
@@ -215,7 +234,7 @@ impl Wire {
             (_, Some(Claim::Overdue | Claim::TooSlow)) => Err(CloseReason::WriteTimeout),
             (_, Some(Claim::Evicted)) => Err(CloseReason::Evicted),
             (_, Some(Claim::Shutdown | Claim::DrainDeadline)) => Err(CloseReason::Shutdown),
-            (_, None) => Err(CloseReason::Broken),
+            (_, Some(Claim::Outrun) | None) => Err(CloseReason::Broken),
         }
     }
 
@@ -225,10 +244,28 @@ impl Wire {
         self.occupant.extend(self.answer_deadline());
     }
 
-    /// When the answer is due: its bytes buy the time they take at the minimum rate.
+    /// When the answer is due: its bytes buy the time they take at the minimum rate. Without one, whatever moves buys all the time.
     fn answer_deadline(&self) -> Tick {
-        let bought = self.min_rate.map_or(0, |rate| self.written.saturating_mul(1000) / rate);
-        self.write_deadline.after(Duration::from_millis(bought))
+        let bought = |rate| Duration::from_millis(self.written.saturating_mul(1000) / rate);
+        self.min_rate.map_or_else(
+            || self.moment.after(self.write_timeout).max(self.write_deadline),
+            |rate| self.write_deadline.after(bought(rate)),
+        )
+    }
+}
+
+/// Does it again for as long as the socket has no room, which it says several times a second, and `waits` wants to wait.
+pub(super) fn persist<R>(
+    stream: &mut Stream,
+    mut attempt: impl FnMut(&mut Stream) -> io::Result<R>,
+    mut waits: impl FnMut(&Stream) -> bool,
+) -> io::Result<R> {
+    loop {
+        match retry(|| attempt(stream)) {
+            Err(problem)
+                if problem.kind() == ErrorKind::WouldBlock && stream.is_socket() && waits(stream) => {}
+            done => return done,
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub struct Board {
     slots: Box<[Slot]>,
-    /// Tenants claimed by eviction who have not left yet. Written by who claims and who leaves.
+    /// Tenants claimed by eviction who have not left yet. Written by who claims, and by them when they leave, or have a request to
+    /// handle first.
     evicting: AtomicUsize,
     /// Tenants whose handler is past its time. Written by who marks them and by them when they go on.
     stuck: AtomicUsize,
@@ -218,7 +219,7 @@ impl Board {
         marked
     }
 
-    /// Tenants who have been evicted and have not left yet.
+    /// Tenants who have been evicted and have not left yet. One whose request was there first is none of them.
     pub fn evicting(&self) -> usize {
         self.evicting.load(Ordering::Acquire)
     }
@@ -282,6 +283,9 @@ impl Occupant {
         let (before, after) = Word::update(&slot.word, |word| word.entered(phase));
         if before.is_stuck() {
             self.board.stuck.fetch_sub(1, Ordering::Relaxed);
+        }
+        if before.claim() != after.claim() {
+            self.board.forget(before);
         }
         after.claim()
     }

@@ -16,7 +16,7 @@ pub enum Phase {
     Body,
     /// Holding a complete request, waiting for the permit to handle it.
     Waiting,
-    /// Running the handler.
+    /// Running the handler, or guards that may wait for something.
     Handling,
     /// Writing an answer.
     Writing,
@@ -74,15 +74,28 @@ pub enum Claim {
     Shutdown,
     /// The server shuts down, and its time to finish is up.
     DrainDeadline,
+    /// Its seat was needed, but its request was faster: it goes when that has been answered.
+    Outrun,
 }
 
 impl Claim {
-    const ALL: [Claim; 5] =
-        [Claim::Overdue, Claim::TooSlow, Claim::Evicted, Claim::Shutdown, Claim::DrainDeadline];
+    const ALL: [Claim; 6] = [
+        Claim::Overdue,
+        Claim::TooSlow,
+        Claim::Evicted,
+        Claim::Shutdown,
+        Claim::DrainDeadline,
+        Claim::Outrun,
+    ];
+
+    /// Whether what is still written is only why the connection ends. Nobody waits for who does not read that.
+    pub fn leaves_last_words(self) -> bool {
+        matches!(self, Claim::Overdue | Claim::TooSlow | Claim::Evicted)
+    }
 
     /// Whether a body that is still coming in may come to its end: the claim was made between requests.
     pub fn spares_a_body(self) -> bool {
-        self == Claim::Shutdown
+        matches!(self, Claim::Shutdown | Claim::Outrun)
     }
 
     /// What has to be cut to end `phase`. A thread that reads can still write why it stops, and another protocol its goodbye.
@@ -145,9 +158,15 @@ impl Word {
         self.0 / CHANGE
     }
 
-    /// The tenant goes on to `phase`. A claim stays: it holds until the tenant leaves.
+    /// The tenant goes on to `phase`. A claim stays: it holds until the tenant leaves. Only who was to be evicted and has a whole
+    /// request by now stays for longer than others can wait for.
     pub(super) fn entered(self, phase: Phase) -> Word {
-        Word((self.0 & !(PHASE | STUCK)).wrapping_add(CHANGE) | phase as u64)
+        let entered = Word((self.0 & !(PHASE | STUCK)).wrapping_add(CHANGE) | phase as u64);
+        let is_at_work = matches!(phase, Phase::Waiting | Phase::Handling | Phase::Upgraded);
+        if is_at_work && entered.claim() == Some(Claim::Evicted) {
+            return entered.with(Claim::Outrun);
+        }
+        entered
     }
 
     /// The tenant leaves.
@@ -163,12 +182,17 @@ impl Word {
         let stronger = match (self.claim(), claim) {
             (Some(before), Claim::DrainDeadline) => before != Claim::DrainDeadline,
             (None, _) | (Some(Claim::Shutdown), Claim::Overdue) => true,
+            (Some(Claim::Outrun), Claim::Overdue | Claim::TooSlow | Claim::Evicted) => true,
             (Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted), Claim::Overdue) => {
                 self.phase() == Some(Phase::Writing)
             }
             _ => false,
         };
-        stronger.then_some(Word((self.0 & !CLAIM) | ((claim as u64) << CLAIM_SHIFT)))
+        stronger.then_some(self.with(claim))
+    }
+
+    fn with(self, claim: Claim) -> Word {
+        Word((self.0 & !CLAIM) | ((claim as u64) << CLAIM_SHIFT))
     }
 
     pub(super) fn stuck(self) -> Word {

@@ -29,10 +29,12 @@ pub struct Semaphore {
     max_waiting: usize,
 }
 
-/// While `available` is above zero the queue is empty: that is the whole invariant.
+/// While `available` is above zero the queue is empty and nothing is overdrawn: that is the whole invariant.
 #[derive(Debug)]
 struct State {
     available: usize,
+    /// Permits that are held beyond those there are.
+    overdrawn: usize,
     /// In the order of arrival, and so of their tickets.
     queue: VecDeque<Waiter>,
     next_ticket: u64,
@@ -64,7 +66,7 @@ pub enum Overflow {
 impl Semaphore {
     /// A semaphore with `permits` permits, for which at most `max_waiting` threads wait.
     pub fn new(permits: usize, max_waiting: usize) -> Self {
-        let state = State { available: permits, queue: VecDeque::new(), next_ticket: 0 };
+        let state = State { available: permits, overdrawn: 0, queue: VecDeque::new(), next_ticket: 0 };
         Semaphore { state: Mutex::new(state), permits, max_waiting }
     }
 
@@ -72,6 +74,16 @@ impl Semaphore {
     pub fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
         let mut state = self.state.lock();
         state.take().then(|| Permit(self.clone()))
+    }
+
+    /// Takes a permit even where none is free, for who goes on in any case and is to be counted: nobody else gets one until that has
+    /// been made good.
+    pub fn overdraw(self: &Arc<Self>) -> Permit {
+        let mut state = self.state.lock();
+        if !state.take() {
+            state.overdrawn += 1;
+        }
+        Permit(self.clone())
     }
 
     /// Takes a permit, waiting for one in the queue until `deadline`; `None` waits for as long as it takes.
@@ -118,7 +130,8 @@ impl Semaphore {
 
     /// Permits held now.
     pub fn in_use(&self) -> usize {
-        self.permits - self.state.lock().available
+        let state = self.state.lock();
+        self.permits - state.available + state.overdrawn
     }
 
     /// Threads that wait for a permit now.
@@ -128,7 +141,9 @@ impl Semaphore {
 
     fn release(&self) {
         let mut state = self.state.lock();
-        if let Some(first) = state.queue.pop_front() {
+        if state.overdrawn > 0 {
+            state.overdrawn -= 1;
+        } else if let Some(first) = state.queue.pop_front() {
             drop(state);
             first.woken.notify_one();
         } else {

@@ -9,7 +9,10 @@ use rustix::net::{AddressFamily, SocketType, connect, socket};
 use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::service::{Health, Ready};
-use selvedge::{Body, Config, Request, Response, Router, SecurityHeaders, Server, StatusCode, Streaming};
+use selvedge::{
+    Body, Config, Exchange, Guard, Refusal, Request, Response, Router, SecurityHeaders, Server, StatusCode,
+    Streaming,
+};
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -395,6 +398,36 @@ fn being_asked_for_a_body_has_a_deadline() {
     }
 }
 
+/// Whoever has no room left for why he has to go does not hold the seat that somebody waits for.
+#[test]
+fn who_does_not_read_why_he_has_to_go() {
+    const SEATS: usize = 80;
+    let configure = |config: &mut Config| {
+        (config.max_connections, config.max_connections_per_client) = (SEATS, None);
+        (config.max_waiting, config.seat_wait) = (1, ms(10_000));
+    };
+    let handler = |request: &mut Request| {
+        "x".repeat(request.query().and_then(|length| length.parse().ok()).unwrap_or(0))
+    };
+    let server = serve(configure, handler);
+    // Each a little more than the one before: of one, the last answer takes just what room there was. Then half a head.
+    let _full: Vec<_> = (0..SEATS)
+        .map(|number| {
+            let mut stream = narrow(&server);
+            let text = request("GET", "/?126000") + &request("GET", "/").repeat(number) + "GET / HT";
+            stream.write_all(text.as_bytes()).expect("room");
+            stream
+        })
+        .collect();
+    let _served: Vec<_> = (0..SEATS)
+        .map(|number| {
+            let mut client = Client::connect(&server);
+            assert_eq!(client.get("/").status, 200, "newcomer {number}");
+            client
+        })
+        .collect();
+}
+
 #[test]
 fn others_stand_in_for_stuck_handlers() {
     const STUCK: Duration = ms(50);
@@ -425,6 +458,37 @@ fn others_stand_in_for_stuck_handlers() {
     }
     eventually("it is ready again", || server.monitor().is_ready());
     assert_eq!(ready(&server), 200);
+}
+
+/// A guard that waits for ever is as bad as a handler that does.
+#[test]
+fn guards_that_are_stuck() {
+    struct Waits(Gate);
+    impl Guard for Waits {
+        fn may_wait(&self) -> bool {
+            true
+        }
+        fn admit(&self, exchange: &mut Exchange) -> Result<(), Refusal> {
+            if exchange.request().path() == "/stuck" {
+                self.0.pass();
+            }
+            Ok(())
+        }
+    }
+    let gate = Gate::default();
+    let configure = |config: &mut Config| {
+        (config.max_connections, config.max_stand_ins, config.handler_timeout) = (1, 1, ms(50));
+        config.seat_wait = ms(5000);
+    };
+    let server = builder(configure).guard(Waits(gate.clone()));
+    let server = server.serve(|_: &mut Request| "served").expect("it starts");
+    let mut stuck = Client::connect(&server);
+    stuck.send(request("GET", "/stuck"));
+    gate.wait_for(1);
+    eventually("it is found", || server.monitor().stuck_handlers() == 1);
+    assert_eq!(Client::connect(&server).get("/").text(), "served");
+    gate.open(1);
+    assert_eq!(stuck.answer().text(), "served");
 }
 
 /// A body that its reader does not get on with is the work of a handler, and counts as one that is stuck.

@@ -1,7 +1,8 @@
 //! Bodies that handlers read themselves, as they come.
 
-use crate::support::{Broken, Client, PATIENCE, ms, post, request, serve};
-use selvedge::{HeaderMap, Request, Router, Server, Streaming};
+use crate::admission::assert_overload;
+use crate::support::{Broken, Client, Gate, PATIENCE, eventually, ms, post, request, serve};
+use selvedge::{Config, HeaderMap, Request, Router, Server, Streaming};
 use std::io::{self, Read};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -138,6 +139,49 @@ fn streamed_bodies_have_limits() {
         let answer = client.last_answer();
         assert_eq!((answer.status, answer.closes()), (status, true), "{body}");
     }
+}
+
+/// A handler whose body broke off works on, and counts as all who work do: it is handled, it holds a place among the requests in
+/// flight, and it can be stuck.
+#[test]
+fn streamed_bodies_that_break_off_leave_a_handler_at_work() {
+    const CUT_SHORT: &str = "POST /cut HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx";
+    let (gate, (begins, begun)) = (Gate::default(), channel());
+    let (at_gate, begins) = (gate.clone(), Mutex::new(begins));
+    let cut = move |request: &mut Request| {
+        let _ = request.body_reader().read_exact(&mut [0]);
+        let _ = begins.lock().expect("whole").send(());
+        let read = request.body_reader().read_to_end(&mut Vec::new());
+        at_gate.pass();
+        read.map_or("cut short", |_| "whole")
+    };
+    let configure = |config: &mut Config| {
+        (config.max_in_flight, config.max_queued, config.queue_wait) = (1, 1, ms(50));
+        config.handler_timeout = ms(50);
+    };
+    let server =
+        serve(configure, Router::new().post("/cut", Streaming(cut)).get("/", |_: &mut Request| "hello"));
+    // Each holds no place while it is waited for.
+    let [mut first, mut second] = [(); 2].map(|()| {
+        let mut client = Client::connect(&server);
+        client.send(CUT_SHORT);
+        begun.recv_timeout(PATIENCE).expect("it is handled");
+        client
+    });
+    let break_off = |client: &Client| client.stream.shutdown(std::net::Shutdown::Write).expect("open");
+    break_off(&first);
+    gate.wait_for(1);
+    assert_overload(&Client::connect(&server).get("/"), false);
+    eventually("it is stuck", || server.monitor().stuck_handlers() == 1);
+    // For the second there is no place in time: it goes on all the same, and is counted.
+    break_off(&second);
+    gate.wait_for(2);
+    gate.open(1);
+    gate.wait_for(1);
+    assert_overload(&Client::connect(&server).get("/"), false);
+    gate.open(1);
+    assert_eq!([first.last_answer().status, second.last_answer().status], [400; 2]);
+    assert_eq!(Client::connect(&server).get("/").text(), "hello");
 }
 
 /// A body that crawls ends, however often a byte of it comes.

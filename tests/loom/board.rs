@@ -78,6 +78,29 @@ fn either_the_first_byte_or_one_claim_comes_first() {
     });
 }
 
+/// Of who evicts an idle connection, and its thread that has a whole request, either nothing comes of the eviction, or the request
+/// outruns it; while it is handled nobody counts it among those who go, and afterwards the answer can be evicted once more.
+///
+/// Two threads, exhaustive: INTERLEAVINGS interleavings. Caught: `Word::entered` that keeps the claim (counted while it works);
+/// `Occupant::resume` that does not take it off the count.
+#[test]
+fn who_has_a_request_is_not_counted_on() {
+    explore(Preemptions::Any, [(None, false), (Some(Claim::Outrun), true)], || {
+        let (board, occupant, _) = tenanted(Phase::Idle, Tick::NEVER);
+        let claimer = board.clone();
+        let evicts = thread::spawn(move || evict(&claimer, at_millis(1), || 1, None) == 1);
+        let told = occupant.enter(Phase::Handling, Tick::NEVER, at_millis(1));
+        let evicted = evicts.join().expect("a panic ends the model");
+        assert_eq!((occupant.claim(), board.evicting()), (told, 0));
+        occupant.enter(Phase::Writing, Tick::NEVER, at_millis(2));
+        assert_eq!(evict(&board, at_millis(9_000), || 1, None), 1);
+        assert_eq!((occupant.claim(), board.evicting()), (Some(Claim::Evicted), 1));
+        drop(occupant);
+        assert_at_rest(&board);
+        (told, evicted)
+    });
+}
+
 /// A claim on a tenant who is just leaving never touches the next one on the seat: neither his word nor his
 /// lifeline.
 ///

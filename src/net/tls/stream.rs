@@ -38,6 +38,8 @@ pub struct TlsStream {
     session: Option<ServerConnection>,
     /// Bytes that came before the handshake was complete.
     received: usize,
+    /// Bytes that the socket has taken.
+    taken: u64,
     /// Whether all has been said: by `close_notify`, or by the alert that ended it.
     over: bool,
 }
@@ -47,11 +49,15 @@ struct Hasty<'a>(&'a TcpStream);
 
 impl TlsStream {
     pub(super) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> Self {
-        TlsStream { socket: Arc::new(socket), config, session: None, received: 0, over: false }
+        TlsStream { socket: Arc::new(socket), config, session: None, received: 0, taken: 0, over: false }
     }
 
     pub(in crate::net) fn socket(&self) -> &Arc<TcpStream> {
         &self.socket
+    }
+
+    pub(in crate::net) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// The socket alone, for a client that does not speak TLS.
@@ -103,8 +109,7 @@ impl TlsStream {
         block.resize(count.min(MAX_UNSENT), 0);
         let read = file.read_at(block, offset)?;
         let taken = self.hold(block.get(..read).unwrap_or_default())?;
-        self.send_pending()?;
-        Ok(taken)
+        self.send_what_was_taken(taken)
     }
 
     /// Says that nothing more will be written; the connection stays open. `WouldBlock` while something written before is in
@@ -179,14 +184,22 @@ impl TlsStream {
 
     /// Sends what rustls has for the client.
     fn send_pending(&mut self) -> io::Result<()> {
-        let TlsStream { socket, session, .. } = self;
-        session.as_mut().map_or(Ok(()), |session| send_all(session, &mut &**socket))
+        let TlsStream { socket, session, taken, .. } = self;
+        session.as_mut().map_or(Ok(()), |session| send_all(session, &mut &**socket, taken))
+    }
+
+    /// The same, after `count` bytes were taken to be encrypted: they are, also where the socket has no room for them yet.
+    fn send_what_was_taken(&mut self, count: usize) -> io::Result<usize> {
+        match self.send_pending() {
+            Err(problem) if problem.kind() != ErrorKind::WouldBlock => Err(problem),
+            _ => Ok(count),
+        }
     }
 
     /// The same, as far as there is room for it now.
     fn send_now(&mut self) -> io::Result<()> {
-        let TlsStream { socket, session, .. } = self;
-        let sent = session.as_mut().map_or(Ok(()), |session| send_all(session, &mut Hasty(socket)));
+        let TlsStream { socket, session, taken, .. } = self;
+        let sent = session.as_mut().map_or(Ok(()), |session| send_all(session, &mut Hasty(socket), taken));
         sent.or_else(|problem| if problem.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(problem) })
     }
 
@@ -246,19 +259,13 @@ impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.send_pending()?;
         let taken = self.session_for_io()?.writer().write(bytes)?;
-        match self.send_pending() {
-            Err(problem) if problem.kind() != ErrorKind::WouldBlock => Err(problem),
-            _ => Ok(taken),
-        }
+        self.send_what_was_taken(taken)
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.send_pending()?;
         let taken = self.session_for_io()?.writer().write_vectored(pieces)?;
-        match self.send_pending() {
-            Err(problem) if problem.kind() != ErrorKind::WouldBlock => Err(problem),
-            _ => Ok(taken),
-        }
+        self.send_what_was_taken(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -292,12 +299,13 @@ impl Drop for TlsStream {
     }
 }
 
-fn send_all(session: &mut ServerConnection, socket: &mut dyn Write) -> io::Result<()> {
+fn send_all(session: &mut ServerConnection, socket: &mut dyn Write, taken: &mut u64) -> io::Result<()> {
     while session.wants_write() {
         match session.write_tls(socket) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => *taken += count as u64,
             Err(problem) if problem.kind() != ErrorKind::Interrupted => return Err(problem),
-            _ => {}
+            Err(_) => {}
         }
     }
     Ok(())

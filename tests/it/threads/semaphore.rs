@@ -35,6 +35,27 @@ fn lets_waiters_in_as_they_came() {
 }
 
 #[test]
+fn what_is_overdrawn_is_made_good_before_anybody_gets_one() {
+    let semaphore = Arc::new(Semaphore::new(1, 1));
+    let [free, over, further] = [(); 3].map(|()| semaphore.overdraw());
+    assert_eq!((semaphore.in_use(), semaphore.try_acquire().is_none()), (3, true));
+    let (waiter, (got, has_got)) = (semaphore.clone(), channel());
+    let waiter = thread::spawn(move || {
+        let permit = waiter.acquire(Some(patience()));
+        got.send(permit.is_ok()).expect("the test listens");
+    });
+    until("in the queue", || semaphore.waiting() == 1);
+    for (permit, left) in [(over, 2), (further, 1)] {
+        drop(permit);
+        assert_eq!((semaphore.in_use(), semaphore.waiting()), (left, 1));
+    }
+    drop(free);
+    waiter.join().expect("no panic");
+    assert_eq!(has_got.try_recv(), Ok(true));
+    assert_eq!((semaphore.in_use(), semaphore.waiting()), (0, 0));
+}
+
+#[test]
 fn waits_no_longer_than_the_deadline() {
     let semaphore = Arc::new(Semaphore::new(1, 1));
     let held = semaphore.try_acquire().expect("all are free");
