@@ -181,8 +181,9 @@ impl Word {
     pub(super) fn claimed(self, claim: Claim) -> Option<Word> {
         let stronger = match (self.claim(), claim) {
             (Some(before), Claim::DrainDeadline) => before != Claim::DrainDeadline,
-            (None, _) | (Some(Claim::Shutdown), Claim::Overdue) => true,
-            (Some(Claim::Outrun), Claim::Overdue | Claim::TooSlow | Claim::Evicted) => true,
+            (None, _)
+            | (Some(Claim::Shutdown | Claim::Outrun), Claim::Overdue)
+            | (Some(Claim::Outrun), Claim::TooSlow | Claim::Evicted) => true,
             (Some(Claim::Overdue | Claim::TooSlow | Claim::Evicted), Claim::Overdue) => {
                 self.phase() == Some(Phase::Writing)
             }
