@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::cell::OnceCell;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 /// A response: status, fields and body.
 ///
@@ -89,8 +90,12 @@ impl Response {
     }
 
     /// 101, and then `protocol` spoken by `speak` on the connection's thread, which ends when `speak` returns
-    /// (RFC 9110 §7.8). Only for GET in HTTP/1.1 that asks for an upgrade; others get 426. The connection keeps its seat and
-    /// has no deadline from there on.
+    /// (RFC 9110 §7.8), and so does the connection. Only for GET in HTTP/1.1 that asks for an upgrade; others get 426. The
+    /// connection keeps its seat, and may be [silent](Upgraded::MAX_SILENCE) for five minutes.
+    ///
+    /// When the server shuts down, nothing more can be read of a connection over which nothing has moved for a second, as if
+    /// its client had said all it wants: `speak` can say goodbye and return. If it does not, the connection is cut with all
+    /// others when the time to finish is up.
     ///
     /// ```
     /// use selvedge::{HeaderValue, Request, Response, Router, Upgraded};
@@ -261,6 +266,9 @@ impl<B: Into<Body>> IntoResponse for http::Response<B> {
 }
 
 /// A connection that has left HTTP behind: reads first give what the client sent right after its request.
+///
+/// Its protocol has to see to what HTTP did before: how much is read into memory, how long a message may take, what may be asked
+/// how often. The server only ends what is silent, and all of it with the function that speaks, other handles included.
 pub struct Upgraded {
     transport: Box<dyn Transport>,
     unread: Vec<u8>,
@@ -271,9 +279,16 @@ pub struct Upgraded {
 pub trait Transport: Read + Write + Send {
     /// A second handle on the same connection, so that one thread can read while another writes.
     fn try_clone(&self) -> io::Result<Box<dyn Transport>>;
+
+    /// Lets nothing move for `span` from now on, and from whatever moves, before the connection is ended.
+    fn set_max_silence(&self, span: Duration);
 }
 
 impl Upgraded {
+    /// How long nothing may move in either direction before the connection is ended, unless the protocol [says](
+    /// Upgraded::set_max_silence) something else: five minutes.
+    pub const MAX_SILENCE: Duration = Duration::from_secs(5 * 60);
+
     pub(crate) fn new(transport: Box<dyn Transport>, unread: Vec<u8>) -> Self {
         Upgraded { transport, unread, at: 0 }
     }
@@ -283,6 +298,13 @@ impl Upgraded {
     /// in the middle of what the other writes.
     pub fn try_clone(&self) -> io::Result<Upgraded> {
         Ok(Upgraded::new(self.transport.try_clone()?, Vec::new()))
+    }
+
+    /// Lets nothing move in either direction for `span`, instead of for [`MAX_SILENCE`](Upgraded::MAX_SILENCE), before the
+    /// connection is ended. What is written into the buffers of a client that is gone moves too: a protocol that wants to know
+    /// whether anybody is there has to ask.
+    pub fn set_max_silence(&self, span: Duration) {
+        self.transport.set_max_silence(span);
     }
 }
 

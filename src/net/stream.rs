@@ -1,7 +1,7 @@
 //! A connection's two-way stream of bytes, whatever carries it.
 
 use super::tls::TlsStream;
-use crate::message::{TlsInfo, Transport};
+use crate::message::TlsInfo;
 use crate::sync::Arc;
 use crate::threads::{Cut, Lifeline};
 #[cfg(target_os = "linux")]
@@ -201,6 +201,16 @@ impl Stream {
         if let Stream::Tls(stream) = self { stream.discard(block) } else { self.read(block) }
     }
 
+    /// A second handle on the same connection, where one can read while the other writes.
+    pub(crate) fn try_clone(&self) -> io::Result<Stream> {
+        match self {
+            Stream::Tcp(socket) => Ok(Stream::Tcp(socket.clone())),
+            Stream::Unix(socket) => Ok(Stream::Unix(socket.clone())),
+            // What one half reads may have to be answered by the other, in the middle of what that one writes.
+            Stream::Tls(_) | Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Makes reads and writes return at once; says whether that is possible.
     pub fn set_nonblocking(&self) -> bool {
         match self {
@@ -261,17 +271,6 @@ impl Write for Stream {
             Stream::Tcp(_) | Stream::Unix(_) => Ok(()),
             Stream::Tls(stream) => stream.flush(),
             Stream::Other(duplex) => duplex.flush(),
-        }
-    }
-}
-
-impl Transport for Stream {
-    fn try_clone(&self) -> io::Result<Box<dyn Transport>> {
-        match self {
-            Stream::Tcp(socket) => Ok(Box::new(Stream::Tcp(socket.clone()))),
-            Stream::Unix(socket) => Ok(Box::new(Stream::Unix(socket.clone()))),
-            // What one half reads may have to be answered by the other, in the middle of what that one writes.
-            Stream::Tls(_) | Stream::Other(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -23,6 +23,8 @@ const WATCH_CLOSELY: Duration = Duration::from_millis(5);
 const NEWCOMER_GRACE: Duration = Duration::from_millis(100);
 /// The same for one that has not agreed on TLS: before that it cannot be told anything, and that takes more of the network.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
+/// How long another protocol may be quiet before it counts as being between messages.
+const UPGRADED_GRACE: Duration = Duration::from_secs(1);
 /// How long a worker without a connection stays.
 const WORKER_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads beyond one for each seat.
@@ -216,7 +218,8 @@ impl Admission {
         self.make_room(now);
     }
 
-    /// Claims every connection that is between requests, or has not completed the head of its first.
+    /// Claims every connection that is between requests, or has not completed the head of its first, or is quiet and speaks
+    /// another protocol.
     fn send_home(&self) {
         let now = self.shared.clock.now();
         for view in self.shared.board.views() {
@@ -225,6 +228,7 @@ impl Admission {
                 Phase::Idle => true,
                 Phase::Head => newcomer(NEWCOMER_GRACE),
                 Phase::Handshake => newcomer(HANDSHAKE_GRACE),
+                Phase::Upgraded => now.since(view.moved_at) > UPGRADED_GRACE,
                 _ => false,
             };
             if goes {

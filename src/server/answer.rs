@@ -2,11 +2,12 @@
 
 use super::connection::{Connection, End};
 use super::incoming::Unread;
+use super::upgrade::asks_for_upgrade;
 use crate::error::{CloseReason, Refusal};
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::UPGRADE;
 use http::{Method, StatusCode, Version};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -240,26 +241,6 @@ impl Connection {
         self.out.shrink_to(WITH_HEAD);
         sent
     }
-
-    fn upgrade(&mut self, speak: Box<dyn FnOnce(crate::message::Upgraded) + Send>) -> End {
-        let unread = self.exchange.request.input.message().get(self.message_len..).unwrap_or_default();
-        let upgraded = self.wire.upgrade(unread);
-        if catch_unwind(AssertUnwindSafe(|| speak(upgraded))).is_err() {
-            self.shared.monitor.note_panic();
-            log::error!("request {}: the upgraded protocol panicked", self.exchange.request.id());
-        }
-        CloseReason::Upgraded.into()
-    }
-}
-
-/// Whether the client may be answered with 101 (RFC 9110 §7.8): by GET, in HTTP/1.1, and having asked for it.
-fn asks_for_upgrade(request: &Request) -> bool {
-    let connection = request.header(CONNECTION.as_str()).unwrap_or_default();
-    let mut options = connection.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-    *request.method() == Method::GET
-        && request.version() == Version::HTTP_11
-        && request.header(UPGRADE.as_str()).is_some()
-        && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// The body as it would answer GET. 205 has none (RFC 9110 §15.3.6).

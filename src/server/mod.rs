@@ -18,6 +18,7 @@ mod policy;
 mod refuse;
 mod relief;
 mod shared;
+mod upgrade;
 mod wire;
 
 #[cfg(feature = "cli")]

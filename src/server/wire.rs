@@ -4,7 +4,6 @@ use super::shared::Shared;
 use crate::clock::{Clock, Tick};
 use crate::config::Config;
 use crate::error::CloseReason;
-use crate::message::Upgraded;
 use crate::monitor::metrics::Meter;
 use crate::net::Stream;
 use crate::sync::Arc;
@@ -203,12 +202,6 @@ impl Wire {
         self.write_deadline = self.write_deadline.after(now.since(began));
         self.occupant.enter(Phase::Writing, self.answer_deadline(), now);
         produced
-    }
-
-    /// Gives the stream to another protocol, with what has been read of it already. The seat is kept.
-    pub(super) fn upgrade(&mut self, unread: &[u8]) -> Upgraded {
-        self.occupant.enter(Phase::Upgraded, Tick::NEVER, self.clock.now());
-        Upgraded::new(Box::new(self.lend()), unread.to_vec())
     }
 
     /// Takes the stream away, to be given back or not.

@@ -85,11 +85,11 @@ impl Claim {
         self == Claim::Shutdown
     }
 
-    /// What has to be cut to end `phase`. A thread that reads can still write why it stops.
+    /// What has to be cut to end `phase`. A thread that reads can still write why it stops, and another protocol its goodbye.
     pub(super) fn cut(self, phase: Phase) -> Cut {
         match (self, phase) {
             (Claim::DrainDeadline, _) => Cut::Both,
-            (_, Phase::Head | Phase::Body | Phase::Idle) => Cut::Read,
+            (_, Phase::Head | Phase::Body | Phase::Idle) | (Claim::Shutdown, Phase::Upgraded) => Cut::Read,
             _ => Cut::Both,
         }
     }

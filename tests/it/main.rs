@@ -37,3 +37,4 @@ mod support;
 mod threads;
 mod tls;
 mod units;
+mod upgrades;

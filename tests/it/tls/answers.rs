@@ -3,8 +3,9 @@
 use super::client::{Offer, client, send_close_notify, with};
 use super::pki::{Folder, tls};
 use super::serve;
-use crate::support::{Client, post, request};
+use crate::support::{Client, PATIENCE, eventually, post, request};
 use rustls::version::{TLS12, TLS13};
+use selvedge::clock::Clock;
 use selvedge::net::Address;
 use selvedge::{Body, HeaderValue, Request, Response, Router, Server, StatusCode, Streaming, Upgraded};
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 const LARGE: usize = 10 << 20;
 
@@ -194,6 +196,30 @@ fn upgrades() {
         assert_eq!(client.bytes(words.len()), words);
         client.expect_end();
     }
+}
+
+/// Who is told to end reads an end, though the client has said nothing of one, and can say goodbye.
+#[test]
+fn upgrades_at_the_end_of_the_server() {
+    let clock = Clock::manual();
+    let speak = |mut stream: Upgraded| {
+        let end = stream.read(&mut [0; 5]).ok();
+        stream.write_all(if end == Some(0) { b"BYE" } else { b"???" }).expect("it reads");
+    };
+    let handler = move |_: &mut Request| Response::upgrade(HeaderValue::from_static("shout"), speak);
+    let server = Server::builder()
+        .clock(clock.clone())
+        .bind_tls("127.0.0.1:0", &tls())
+        .and_then(|builder| builder.serve(handler))
+        .expect("it starts");
+    let mut client = client(&server);
+    assert_eq!(client.ask(WISH).status, 101);
+    eventually("it is seen", || server.threads().to_string().contains("upgraded"));
+    clock.advance(Duration::from_millis(1100));
+    let report = server.shutdown(PATIENCE);
+    assert_eq!(report.cut.len(), 0, "{report}");
+    assert_eq!(client.bytes(3), b"BYE");
+    client.expect_end();
 }
 
 /// Unix sockets stay plain, and so do connections from elsewhere that are.
