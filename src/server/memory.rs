@@ -35,10 +35,11 @@ impl Held {
         let capacity = self.bytes.capacity();
         let free = capacity - self.bytes.len();
         if free < data.len() {
-            // Twice as much as before, but no more than `most`, which the body may come to.
+            // Twice as much as before, but no more than `most`, which the body may come to, and no more than there is.
             let rest = usize::try_from(self.most).unwrap_or(usize::MAX).saturating_sub(capacity);
-            let wanted = (data.len() - free).max(capacity.min(rest));
-            if !self.draw(wanted, shared, occupant) || self.bytes.try_reserve_exact(free + wanted).is_err() {
+            let missing = data.len() - free;
+            let drawn = self.draw(missing, capacity.min(rest).max(missing), shared, occupant);
+            if drawn.is_none_or(|drawn| self.bytes.try_reserve_exact(free + drawn).is_err()) {
                 return Err(Refusal::NO_MEMORY);
             }
         }
@@ -46,12 +47,11 @@ impl Held {
         Ok(())
     }
 
-    fn draw(&mut self, bytes: usize, shared: &Shared, occupant: &Occupant) -> bool {
-        let drawn = self.share.draw(bytes) || self.draw_from_others(bytes, shared, occupant);
-        if drawn {
-            occupant.hold(self.share.drawn(), self.client.as_u64());
-        }
-        drawn
+    fn draw(&mut self, least: usize, most: usize, shared: &Shared, occupant: &Occupant) -> Option<usize> {
+        let drawn = self.share.draw_up_to(least, most);
+        let drawn = drawn.or_else(|| self.draw_from_others(least, shared, occupant).then_some(least))?;
+        occupant.hold(self.share.drawn(), self.client.as_u64());
+        Some(drawn)
     }
 
     /// Takes back from others what is missing, and draws it, unless nobody deserves it less.

@@ -59,14 +59,16 @@ impl Share {
     /// Draws `bytes` more, all of them or none.
     #[must_use]
     pub fn draw(&mut self, bytes: usize) -> bool {
-        let taken = self
-            .budget
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
-        if taken.is_ok() {
-            self.drawn += bytes;
-        }
-        taken.is_ok()
+        self.draw_up_to(bytes, bytes).is_some()
+    }
+
+    /// Draws `most` bytes more, or as many as are left, if that is `least` at the least; says how many.
+    pub fn draw_up_to(&mut self, least: usize, most: usize) -> Option<usize> {
+        let rest = |left: usize| (left >= least).then(|| left - left.min(most));
+        let before = self.budget.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).ok()?;
+        let drawn = before.min(most);
+        self.drawn += drawn;
+        Some(drawn)
     }
 }
 

@@ -73,6 +73,27 @@ fn client_from(server: &Server, last: u8) -> Client {
     Client::tcp(stream_from(server, last))
 }
 
+/// A body whose length nobody knows is kept as long as there is room for what has come of it, though not for twice as much.
+#[test]
+fn the_last_of_the_memory_is_of_use() {
+    let server = serve(
+        |config| {
+            config.max_body = 100_000;
+            config.max_buffered = 100_000;
+        },
+        |request: &mut Request| request.body().len().to_string(),
+    );
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut before = begin_body(&server, 1, 60_000);
+    for (bytes, status) in [(10_000, 200), (39_000, 200), (39_990, 200), (39_991, 503), (39_990, 200)] {
+        let body = "x".repeat(bytes);
+        let mut client = client_from(&server, 2);
+        client.send_regardless(format!("{head}{bytes:x}\r\n{body}\r\n0\r\n\r\n"));
+        assert_eq!(client.answer().status, status, "{bytes}");
+    }
+    assert_eq!(before.ask("x".repeat(10)).text(), "60010");
+}
+
 /// What holds memory and does not move gives way to what does, and where all move, the client that holds most to one that
 /// holds little; among equals the one who comes later is refused.
 #[test]

@@ -15,6 +15,12 @@ fn a_budget_is_drawn_and_given_back() {
     assert!(second.draw(70));
     drop(second);
     assert_eq!(budget.left(), 100);
+    let mut share = budget.share();
+    assert_eq!(share.draw_up_to(10, 70), Some(70), "as much as is wanted");
+    assert_eq!(share.draw_up_to(10, 70), Some(30), "as much as there is");
+    assert_eq!((share.draw_up_to(1, 70), share.draw_up_to(0, 70), share.drawn()), (None, Some(0), 100));
+    drop(share);
+    assert_eq!(budget.left(), 100);
 }
 
 #[test]
