@@ -137,19 +137,15 @@ impl Admission {
 
     /// Takes back a seat for somebody who needs one, if one deserves it.
     pub(super) fn make_room(&self, now: Tick) {
-        // One seat for each who waits; those who have been told to go and have not gone yet count. They are counted first: of
-        // one who goes in between, the guest is then not among those who wait.
-        let going = self.shared.board.evicting();
-        let wanted = self.shared.lobby.waiting().saturating_sub(going);
-        if wanted > 0 {
-            evict(&self.shared.board, now, wanted, self.shared.policy().config.min_rate);
-        }
+        // One seat for each who waits; those who have been told to go and have not gone yet count.
+        let Shared { board, lobby, .. } = &*self.shared;
+        evict(board, now, || lobby.waiting(), self.shared.policy().config.min_rate);
         self.ring();
     }
 
-    /// Ends a connection for the sake of its descriptor, if one deserves it; says whether it did.
+    /// Ends a connection for the sake of its descriptor, if one deserves it and none is ending; says whether it did.
     pub(super) fn evict_one(&self) -> bool {
-        evict(&self.shared.board, self.shared.clock.now(), 1, self.shared.policy().config.min_rate) > 0
+        evict(&self.shared.board, self.shared.clock.now(), || 1, self.shared.policy().config.min_rate) > 0
     }
 
     /// Starts the watchdog.

@@ -169,14 +169,28 @@ impl Board {
     /// The claimed thread wakes up and finds the reason in [`Occupant::claim`].
     pub fn claim(&self, view: &View, claim: Claim) -> bool {
         let Some(claimed) = view.word.claimed(claim) else { return false };
-        let slot = &self.slots[view.number];
         // Counted before it can be seen, and taken back if it never is: the count never falls below zero.
         if claim == Claim::Evicted {
             self.evicting.fetch_add(1, Ordering::Relaxed);
         }
+        self.end(view, claimed, claim)
+    }
+
+    /// Claims the seat that `view` shows for somebody else, if fewer than `wanted` are on their way out. That is one step: of
+    /// two who evict for the same guest at the same time, one does.
+    pub(super) fn evict(&self, view: &View, wanted: impl Fn() -> usize) -> bool {
+        let Some(claimed) = view.word.claimed(Claim::Evicted) else { return false };
+        // Who is on his way is looked at before who waits: of one who goes in between, the guest is then not among those.
+        let one_more = |going| (going < wanted()).then_some(going + 1);
+        let counted = self.evicting.fetch_update(Ordering::Relaxed, Ordering::Acquire, one_more);
+        counted.is_ok() && self.end(view, claimed, Claim::Evicted)
+    }
+
+    fn end(&self, view: &View, claimed: Word, claim: Claim) -> bool {
+        let slot = &self.slots[view.number];
         if !view.word.swap(claimed, &slot.word) {
             if claim == Claim::Evicted {
-                self.evicting.fetch_sub(1, Ordering::Relaxed);
+                self.evicting.fetch_sub(1, Ordering::Release);
             }
             return false;
         }
@@ -207,7 +221,7 @@ impl Board {
 
     /// Tenants who have been evicted and have not left yet.
     pub fn evicting(&self) -> usize {
-        self.evicting.load(Ordering::Relaxed)
+        self.evicting.load(Ordering::Acquire)
     }
 
     /// Tenants whose handlers are stuck.
@@ -244,8 +258,9 @@ impl Board {
 
     /// The claim in `word` is over: the tenant has left, or a stronger claim has taken its place.
     fn forget(&self, word: Word) {
+        // Whoever sees that it has gone sees that the guest does not wait any more.
         if word.claim() == Some(Claim::Evicted) {
-            self.evicting.fetch_sub(1, Ordering::Relaxed);
+            self.evicting.fetch_sub(1, Ordering::Release);
         }
     }
 }

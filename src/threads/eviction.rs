@@ -22,12 +22,16 @@ const UNREAD_ANSWER: Duration = Duration::from_secs(2);
 /// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
 const RESTING_ANSWER: Duration = Duration::from_millis(50);
 
-/// Takes back up to `count` seats, those that deserve it least first; says how many were claimed.
+/// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
+/// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.
 ///
 /// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests and answers
 /// that are not being read: of the client that holds most seats, the one longest at rest. Never one whose request is
 /// being handled.
-pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> usize {
+pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Option<u64>) -> usize {
+    if board.evicting() >= wanted() {
+        return 0;
+    }
     let mut suspects = Vec::new();
     let mut resting = Vec::new();
     for view in board.views().filter(|view| view.claim.is_none()) {
@@ -38,11 +42,11 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
         }
     }
     suspects.sort_unstable_by_key(|(span, _)| Reverse(*span));
-    let mut evicted = claim_first(board, suspects.iter().map(|(_, view)| view), count);
-    if evicted < count && !resting.is_empty() {
+    let mut evicted = suspects.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
+    if board.evicting() < wanted() && !resting.is_empty() {
         let held = seats_by_client(board);
         resting.sort_by_cached_key(|(since, view)| (Reverse(held.get(&view.client).copied()), *since));
-        evicted += claim_first(board, resting.iter().map(|(_, view)| view), count - evicted);
+        evicted += resting.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
     }
     evicted
 }
@@ -51,8 +55,7 @@ pub fn evict(board: &Board, now: Tick, count: usize, min_rate: Option<u64>) -> u
 /// claimed. Where nobody waits for a seat, who is far away has time to agree on TLS and to say what he wants.
 pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
     let stalls = |view: &View| suspicion(view, now, min_rate).is_some_and(|span| span > STALLED_BODY);
-    let suspects: Vec<_> = board.views().filter(stalls).collect();
-    claim_first(board, suspects.iter(), suspects.len())
+    board.views().filter(stalls).filter(|view| board.claim(view, Claim::Evicted)).count()
 }
 
 /// How many seats [`evict`] could take back at `now`.
@@ -84,10 +87,6 @@ fn at_rest(view: &View, now: Tick) -> Option<Tick> {
         Phase::Writing => (now.since(view.moved_at) > RESTING_ANSWER).then_some(view.moved_at),
         _ => None,
     }
-}
-
-fn claim_first<'a>(board: &Board, views: impl Iterator<Item = &'a View>, count: usize) -> usize {
-    views.filter(|view| board.claim(view, Claim::Evicted)).take(count).count()
 }
 
 fn seats_by_client(board: &Board) -> HashMap<u64, usize> {

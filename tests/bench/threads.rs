@@ -30,7 +30,7 @@ pub fn run(rounds: usize) {
     let rate = MinimumRate { bytes_per_second: 500, grace: Duration::from_secs(5) };
     report("board: the watchdog's look at 1,024 seats", rounds, 100, || enforce(&board, now, Some(rate)));
     report("board: a search of 1,024 seats for one to take back", rounds, 100, || {
-        evict(&board, now, 1, None)
+        evict(&board, now, || 1, None)
     });
 
     let semaphore = Arc::new(Semaphore::new(100, 100));

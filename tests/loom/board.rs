@@ -200,7 +200,7 @@ fn a_second_request_is_not_a_silent_newcomer() {
         occupant.progress(1, at_millis(100));
         let acceptor = {
             let board = board.clone();
-            thread::spawn(move || evict(&board, at_millis(100), 1, None))
+            thread::spawn(move || evict(&board, at_millis(100), || 1, None))
         };
         assert_eq!(occupant.count_request(), 1);
         occupant.enter(Phase::Head, Tick::NEVER, at_millis(100));

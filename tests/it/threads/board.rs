@@ -85,11 +85,11 @@ fn prepare(rows: &[Row]) -> Prepared {
 #[track_caller]
 fn check_evicted(rows: &[Row], count: usize, expected: &[&str]) {
     let prepared = prepare(rows);
-    assert_eq!(evict(&prepared.board, NOW, count, Some(500)), expected.len());
+    assert_eq!(evict(&prepared.board, NOW, || count, Some(500)), expected.len());
     let cut: Vec<_> = prepared.cut().iter().map(|(name, _)| *name).collect();
     assert_eq!(cut, expected);
     assert_eq!(prepared.board.evicting(), expected.len());
-    assert_eq!(evict(&prepared.board, NOW, 0, Some(500)), 0);
+    assert_eq!(evict(&prepared.board, NOW, || count, Some(500)), 0);
     for (occupant, row) in prepared.occupants.iter().zip(rows) {
         assert_eq!(occupant.claim(), expected.contains(&row.name).then_some(Claim::Evicted), "{}", row.name);
     }
