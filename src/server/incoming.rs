@@ -94,7 +94,11 @@ impl Connection {
                 let input = request.input.message().get(at..).unwrap_or_default();
                 let step = decoder.decode(input)?;
                 let data = input.get(step.data.clone()).unwrap_or_default();
-                take(&self.shared, &self.wire.occupant, data)?;
+                take(&self.shared, &self.wire.occupant, data).map_err(|refusal| {
+                    // What it holds may have been taken back while it asked for more.
+                    let claim = self.wire.occupant.claim().filter(|claim| !claim.spares_a_body());
+                    claim.map_or(Stop::Refuse(refusal), body_cut_short)
+                })?;
                 at += step.consumed;
                 if step.consumed == 0 {
                     break;

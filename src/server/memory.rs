@@ -62,9 +62,14 @@ impl Held {
         if bytes > total.saturating_sub(self.share.drawn()) {
             return false;
         }
-        // In turn: two who ask at once would take from twice as many.
-        let Ok(_turn) = shared.reclaiming.acquire(clock.instant(until)) else { return false };
+        // In turn: two who ask at once would take from twice as many. Others may take from those who wait for theirs.
+        let called_away = || occupant.claim().is_some_and(|claim| !claim.spares_a_body());
+        let turn = shared.reclaiming.acquire_unless(clock.instant(until), called_away);
+        let Ok(_turn) = turn else { return false };
         for _ in 0..PATIENCE.as_millis() / ROUND.as_millis() {
+            if called_away() {
+                return false;
+            }
             if self.share.draw(bytes) {
                 return true;
             }
@@ -74,8 +79,11 @@ impl Held {
                 missing: bytes.saturating_sub(shared.budget.left()) as u64,
                 batch: (total / BATCH) as u64,
             };
-            if need.missing > 0 && reclaim(&shared.board, clock.now(), need) == 0 {
-                return false;
+            if need.missing > 0 {
+                if reclaim(&shared.board, clock.now(), need) == 0 {
+                    return false;
+                }
+                shared.reclaiming.stir();
             }
             sleep(ROUND);
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 /// Lets a fixed number of holders in at once and queues a bounded number of others, first come first served.
 ///
 /// A permit that is given back while somebody waits is *handed over*, not put back: the first in the queue owns it
-/// before it has woken up, so a newcomer can never slip in between, and a waiter can never wake for nothing.
+/// before it has woken up, so a newcomer can never slip in between, and nobody ever wakes for a permit that is gone.
 ///
 /// ```
 /// use selvedge::threads::{Overflow, Semaphore};
@@ -42,7 +42,7 @@ struct State {
 struct Waiter {
     ticket: u64,
     /// One for each waiter, so that a hand-over wakes the right thread and no other.
-    handed_over: Arc<Condvar>,
+    woken: Arc<Condvar>,
 }
 
 /// The right to be in. Dropping it gives it back, whichever way its holder leaves.
@@ -57,6 +57,8 @@ pub enum Overflow {
     QueueFull,
     /// The deadline passed in the queue.
     TimedOut,
+    /// It was called away from the queue.
+    CalledAway,
 }
 
 impl Semaphore {
@@ -74,6 +76,16 @@ impl Semaphore {
 
     /// Takes a permit, waiting for one in the queue until `deadline`; `None` waits for as long as it takes.
     pub fn acquire(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Permit, Overflow> {
+        self.acquire_unless(deadline, || false)
+    }
+
+    /// The same for somebody who may be called away while he waits. He asks when he has joined the queue, and whenever somebody
+    /// [stirs](Semaphore::stir) it; under its lock, so `called_away` must be short and call nothing that can block or panic.
+    pub fn acquire_unless(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+        called_away: impl Fn() -> bool,
+    ) -> Result<Permit, Overflow> {
         let mut state = self.state.lock();
         if state.take() {
             return Ok(Permit(self.clone()));
@@ -81,19 +93,27 @@ impl Semaphore {
         if state.queue.len() >= self.max_waiting {
             return Err(Overflow::QueueFull);
         }
-        let (ticket, handed_over) = state.enqueue();
+        let (ticket, woken) = state.enqueue();
+        let mut time_is_up = false;
         loop {
-            let time_is_up = handed_over.wait_until(&mut state, deadline);
-            match state.place_of(ticket) {
-                // Out of the queue means the permit is ours, even if it came in the same moment as the deadline.
-                None => return Ok(Permit(self.clone())),
-                Some(place) if time_is_up => {
-                    state.queue.remove(place);
-                    return Err(Overflow::TimedOut);
+            // Out of the queue means the permit is ours, even if it came in the same moment as the deadline.
+            let Some(place) = state.place_of(ticket) else { return Ok(Permit(self.clone())) };
+            let overflow = match (time_is_up, called_away()) {
+                (_, true) => Overflow::CalledAway,
+                (true, false) => Overflow::TimedOut,
+                (false, false) => {
+                    time_is_up = woken.wait_until(&mut state, deadline);
+                    continue;
                 }
-                Some(_) => {}
-            }
+            };
+            state.queue.remove(place);
+            return Err(overflow);
         }
+    }
+
+    /// Has all who wait look whether they have been called away.
+    pub fn stir(&self) {
+        self.state.lock().queue.iter().for_each(|waiter| waiter.woken.notify_one());
     }
 
     /// Permits held now.
@@ -110,7 +130,7 @@ impl Semaphore {
         let mut state = self.state.lock();
         if let Some(first) = state.queue.pop_front() {
             drop(state);
-            first.handed_over.notify_one();
+            first.woken.notify_one();
         } else {
             state.available += 1;
         }
@@ -129,9 +149,9 @@ impl State {
     fn enqueue(&mut self) -> (u64, Arc<Condvar>) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let handed_over = Arc::new(Condvar::new());
-        self.queue.push_back(Waiter { ticket, handed_over: handed_over.clone() });
-        (ticket, handed_over)
+        let woken = Arc::new(Condvar::new());
+        self.queue.push_back(Waiter { ticket, woken: woken.clone() });
+        (ticket, woken)
     }
 
     fn place_of(&self, ticket: u64) -> Option<usize> {

@@ -153,6 +153,32 @@ fn a_time_out_beside_a_hand_over_keeps_the_permit_whole() {
     });
 }
 
+/// Who is called away hears of it, wherever in his waiting he is, and a permit that is handed to him in that moment is his.
+///
+/// Two threads, exhaustive: 28 interleavings. Caught: `acquire_unless` that asks only when it has been woken (deadlock), or that
+/// leaves its waiter in the queue.
+#[test]
+fn a_call_is_heard_at_any_moment() {
+    explore(Preemptions::Any, [(false, Some(Overflow::CalledAway)), (true, None)], || {
+        let semaphore = Arc::new(Semaphore::new(1, 1));
+        let held = semaphore.try_acquire().expect("all are free");
+        let called = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let waiter = {
+            let (semaphore, called) = (semaphore.clone(), called.clone());
+            thread::spawn(move || semaphore.acquire_unless(None, || called.load(Ordering::Acquire)).err())
+        };
+        let given_back = semaphore.waiting() == 1;
+        if given_back {
+            drop(held);
+        }
+        called.store(true, Ordering::Release);
+        semaphore.stir();
+        let outcome = waiter.join().expect("a panic ends the model");
+        assert_eq!(semaphore.waiting(), 0);
+        (given_back, outcome)
+    });
+}
+
 /// The queue is never longer than it may be.
 ///
 /// Three threads, exhaustive: 759 interleavings. Caught: `>` for `>=` in `acquire`'s look at the queue (two wait).

@@ -3,6 +3,7 @@
 use super::{patience, until};
 use selvedge::threads::{Overflow, Semaphore};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
@@ -41,6 +42,32 @@ fn waits_no_longer_than_the_deadline() {
     assert_eq!(semaphore.waiting(), 0, "who gave up is out of the queue");
     drop(held);
     assert!(semaphore.acquire(Some(Instant::now())).is_ok(), "a free permit needs no waiting");
+}
+
+/// Who is called away in the queue leaves it, and nobody else does; so does who is called away before he comes.
+#[test]
+fn who_is_called_away_waits_no_longer() {
+    let semaphore = Arc::new(Semaphore::new(1, 3));
+    let held = semaphore.try_acquire().expect("all are free");
+    let called = Arc::new(AtomicUsize::new(usize::MAX));
+    let waiters: Vec<_> = (0..3)
+        .map(|number| {
+            let (waiter, called) = (semaphore.clone(), called.clone());
+            let called_away = move || called.load(Ordering::Relaxed) == number;
+            let waiter = thread::spawn(move || waiter.acquire_unless(Some(patience()), called_away).err());
+            until("in the queue", || semaphore.waiting() == number + 1);
+            waiter
+        })
+        .collect();
+    called.store(1, Ordering::Relaxed);
+    semaphore.stir();
+    until("one has left", || semaphore.waiting() == 2);
+    drop(held);
+    let outcomes: Vec<_> = waiters.into_iter().map(|waiter| waiter.join().expect("no panic")).collect();
+    assert_eq!(outcomes, [None, Some(Overflow::CalledAway), None]);
+    let _held = semaphore.try_acquire().expect("all are free");
+    assert_eq!(semaphore.acquire_unless(None, || true).err(), Some(Overflow::CalledAway));
+    assert_eq!((semaphore.in_use(), semaphore.waiting()), (1, 0));
 }
 
 #[test]
