@@ -127,7 +127,7 @@ pub struct View {
     pub served: u64,
     /// What counts as one client, hashed.
     pub client: u64,
-    /// Bytes it holds of what all share, in any phase.
+    /// Bytes it holds of what all share, in any phase; while it writes, those of an answer that is in memory for it alone.
     pub held: u64,
     /// For which client, hashed.
     pub holder: u64,
@@ -312,7 +312,7 @@ impl Occupant {
         slot.moved.store(pace.moved, Ordering::Relaxed);
     }
 
-    /// Notes that the tenant holds `bytes` of what all share, for `holder`.
+    /// Notes that the tenant holds `bytes` for `holder`: of what all share, or, while it writes, of an answer.
     pub fn hold(&self, bytes: usize, holder: u64) {
         let slot = self.slot();
         slot.holder.store(holder, Ordering::Relaxed);
