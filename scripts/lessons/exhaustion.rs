@@ -2,12 +2,11 @@
 
 mod stage;
 
-use crossbeam_channel::unbounded;
 use selvedge::server::Threads;
 use selvedge::{Config, Request, Router, Server};
 use stage::child::{self, Child};
 use stage::client::Client;
-use stage::naive::serve;
+use stage::naive::{serve, small_pool};
 use stage::picture::{Side, bytes, cut, short, table};
 use stage::slow::SlowClients;
 use stage::{Stage, Verdict};
@@ -27,26 +26,13 @@ const OUR_WAIT: Duration = Duration::from_secs(5);
 /// What a container might give each server. A thread reserves 2 MiB of it.
 const MEMORY: u64 = 512 << 20;
 const SEATS: usize = 64;
+/// Threads of the small pool.
+const POOL: usize = 8;
 
 // show: unbounded
 fn thread_each(listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
         thread::spawn(move || serve(&stream));
-    }
-}
-// end
-
-// show: pool
-fn small_pool(listener: &TcpListener) {
-    let (queue, waiting) = unbounded();
-    for _ in 0..8 {
-        let waiting = waiting.clone();
-        thread::spawn(move || {
-            waiting.iter().for_each(|stream| serve(&stream));
-        });
-    }
-    for stream in listener.incoming().flatten() {
-        queue.send(stream).unwrap();
     }
 }
 // end
@@ -85,7 +71,7 @@ fn main() -> ExitCode {
     stage.show(told.map(|line| stage.dim(&cut(line, stage::WIDTH - 4))));
 
     stage.part("The other naive way: a small pool");
-    stage.code(include_str!("exhaustion.rs"), "pool");
+    stage.code(include_str!("stage/naive.rs"), "pool");
     let (pool, _) = besiege("small pool", NAIVE_WAIT, None);
     show(&stage, &pool);
     stage.say(
@@ -148,7 +134,7 @@ fn run_child(role: &str) -> ExitCode {
     child::settle(listener.local_addr().expect("an address"), Some(MEMORY));
     match role {
         "thread each" => thread_each(&listener),
-        _ => small_pool(&listener),
+        _ => small_pool(&listener, POOL, serve),
     }
     ExitCode::SUCCESS
 }

@@ -2,10 +2,9 @@
 
 mod stage;
 
-use crossbeam_channel::unbounded;
 use selvedge::{Config, Request, Server};
 use stage::client::Client;
-use stage::naive::{page, read_head};
+use stage::naive::{page, read_head, small_pool};
 use stage::{Stage, Verdict};
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -25,19 +24,6 @@ const SHOW: Duration = Duration::from_millis(1500);
 const COLUMNS: usize = 50;
 
 // show: naive
-fn small_pool(listener: &TcpListener) {
-    let (queue, waiting) = unbounded();
-    for _ in 0..THREADS {
-        let waiting = waiting.clone();
-        thread::spawn(move || {
-            waiting.iter().for_each(|stream| serve(&stream));
-        });
-    }
-    for stream in listener.incoming().flatten() {
-        queue.send(stream).unwrap();
-    }
-}
-
 fn serve(mut stream: &TcpStream) {
     let mut requests = BufReader::new(stream);
     while read_head(&mut requests).is_some() {
@@ -70,6 +56,7 @@ fn main() -> ExitCode {
     stage.say(&format!(
         "A pool of {THREADS} threads, each with a connection until its client goes. A request takes 2 ms of work:"
     ));
+    stage.code(include_str!("stage/naive.rs"), "pool");
     stage.code(include_str!("fairness.rs"), "naive");
     stage.say(
         "Python's `ThreadPoolExecutor` with a handler that loops over `handle_one_request` is the same. Two clients are busy; \
@@ -78,7 +65,7 @@ fn main() -> ExitCode {
     );
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    thread::spawn(move || small_pool(&listener));
+    thread::spawn(move || small_pool(&listener, THREADS, serve));
     let naive = watch(address);
     show(&stage, &naive);
     stage.part("Why");

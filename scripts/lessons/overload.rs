@@ -2,10 +2,9 @@
 
 mod stage;
 
-use crossbeam_channel::unbounded;
 use selvedge::{Config, Request, Server};
 use stage::client::Client;
-use stage::naive::{page, read_head};
+use stage::naive::{page, read_head, small_pool};
 use stage::picture::{Side, bar, short, table};
 use stage::{Stage, Verdict};
 use std::io::{BufReader, Write};
@@ -27,19 +26,6 @@ const WARM_UP: Duration = Duration::from_millis(800);
 const COUNTED: Duration = Duration::from_millis(1200);
 
 // show: naive
-fn small_pool(listener: &TcpListener) {
-    let (queue, waiting) = unbounded();
-    for _ in 0..WORKERS {
-        let waiting = waiting.clone();
-        thread::spawn(move || {
-            waiting.iter().for_each(|stream| serve(&stream));
-        });
-    }
-    for stream in listener.incoming().flatten() {
-        queue.send(stream).unwrap();
-    }
-}
-
 fn serve(mut stream: &TcpStream) {
     if read_head(&mut BufReader::new(stream)).is_some() {
         work();
@@ -75,11 +61,12 @@ fn main() -> ExitCode {
 
     stage.part("The naive way");
     stage.say("Two workers, and a queue for everybody else. No request is ever turned away:");
+    stage.code(include_str!("stage/naive.rs"), "pool");
     stage.code(include_str!("overload.rs"), "naive");
     let naive = all_loads(|| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        thread::spawn(move || small_pool(&listener));
+        thread::spawn(move || small_pool(&listener, WORKERS, serve));
         (address, None)
     });
     stage

@@ -16,6 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes of a body that are copied behind the head, to leave in the same send. More than these go out by themselves.
 const WITH_HEAD: usize = 16 << 10;
+/// Bytes of a body in memory past which the board is told of them.
+const REMARKABLE: usize = 128 << 10;
 /// Bytes of memory kept from one answer to the next: enough for a head and a little body.
 const KEPT: usize = 1 << 10;
 /// Room for a head of a usual length.
@@ -131,7 +133,15 @@ impl Connection {
             self.out.extend_from_slice(bytes);
             return self.flush(false);
         }
+        // Memory that is there for this client alone, for as long as it takes to read it.
+        let held = if bytes.len() > REMARKABLE && bytes.is_unique() { bytes.len() } else { 0 };
+        if held > 0 {
+            self.wire.occupant.hold(held, self.exchange.client().as_u64());
+        }
         let sent = self.wire.send_both(&self.out, bytes);
+        if held > 0 {
+            self.wire.occupant.hold(0, 0);
+        }
         self.out.clear();
         sent
     }

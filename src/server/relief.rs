@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Address space for the thread's stack.
 const STACK: usize = 128 << 10;
-/// What a connection without a body has, generously.
+/// What a connection without a large body has, generously.
 const CONNECTION: u64 = 128 << 10;
 
 /// The thread that looks at what the process has.
@@ -79,6 +79,7 @@ impl Relief {
     fn held(&self) -> u64 {
         let shared = &self.admission.shared;
         let buffered = shared.budget.total().saturating_sub(shared.budget.left()) as u64;
-        buffered + shared.monitor.active_connections() as u64 * CONNECTION
+        let answers = shared.board.views().filter(|view| view.phase == Phase::Writing).map(|view| view.held);
+        buffered + answers.sum::<u64>() + shared.monitor.active_connections() as u64 * CONNECTION
     }
 }

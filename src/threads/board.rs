@@ -128,7 +128,7 @@ pub struct View {
     pub served: u64,
     /// What counts as one client, hashed.
     pub client: u64,
-    /// Bytes it holds of what all share, in any phase.
+    /// Bytes it holds of what all share, in any phase; while it writes, those of an answer that is in memory for it alone.
     pub held: u64,
     /// For which client, hashed.
     pub holder: u64,
@@ -169,29 +169,30 @@ impl Board {
     ///
     /// The claimed thread wakes up and finds the reason in [`Occupant::claim`].
     pub fn claim(&self, view: &View, claim: Claim) -> bool {
-        if claim == Claim::Evicted { self.evict(view, || usize::MAX) } else { self.end(view, claim) }
+        let Some(claimed) = view.word.claimed(claim) else { return false };
+        // Counted before it can be seen, and taken back if it never is: the count never falls below zero.
+        if claim == Claim::Evicted {
+            self.evicting.fetch_add(1, Ordering::Relaxed);
+        }
+        self.end(view, claimed, claim)
     }
 
     /// Claims the seat that `view` shows for somebody else, if fewer than `wanted` are on their way out. That is one step: of
     /// two who evict for the same guest at the same time, one does.
     pub(super) fn evict(&self, view: &View, wanted: impl Fn() -> usize) -> bool {
-        // Counted before it can be seen, and taken back if it never is: the count never falls below zero. Who is on his way is
-        // looked at before who waits: of one who goes in between, the guest is then not among those.
+        let Some(claimed) = view.word.claimed(Claim::Evicted) else { return false };
+        // Who is on his way is looked at before who waits: of one who goes in between, the guest is then not among those.
         let one_more = |going| (going < wanted()).then_some(going + 1);
-        if self.evicting.fetch_update(Ordering::Relaxed, Ordering::Acquire, one_more).is_err() {
-            return false;
-        }
-        let ended = self.end(view, Claim::Evicted);
-        if !ended {
-            self.evicting.fetch_sub(1, Ordering::Release);
-        }
-        ended
+        let counted = self.evicting.fetch_update(Ordering::Relaxed, Ordering::Acquire, one_more);
+        counted.is_ok() && self.end(view, claimed, Claim::Evicted)
     }
 
-    fn end(&self, view: &View, claim: Claim) -> bool {
-        let Some(claimed) = view.word.claimed(claim) else { return false };
+    fn end(&self, view: &View, claimed: Word, claim: Claim) -> bool {
         let slot = &self.slots[view.number];
         if !view.word.swap(claimed, &slot.word) {
+            if claim == Claim::Evicted {
+                self.evicting.fetch_sub(1, Ordering::Release);
+            }
             return false;
         }
         self.forget(view.word);
@@ -315,7 +316,7 @@ impl Occupant {
         slot.moved.store(pace.moved, Ordering::Relaxed);
     }
 
-    /// Notes that the tenant holds `bytes` of what all share, for `holder`.
+    /// Notes that the tenant holds `bytes` for `holder`: of what all share, or, while it writes, of an answer.
     pub fn hold(&self, bytes: usize, holder: u64) {
         let slot = self.slot();
         slot.holder.store(holder, Ordering::Relaxed);

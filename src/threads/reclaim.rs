@@ -31,7 +31,8 @@ pub struct Need {
 /// by trickling. If all of that is not enough for who asks, nothing is taken; nor is it from connections without a
 /// [`Lifeline`](super::Lifeline), which could not be woken.
 pub fn reclaim(board: &Board, now: Tick, need: Need) -> u64 {
-    let views: Vec<_> = board.views().filter(|view| view.held > 0).collect();
+    // An answer is no part of what all share.
+    let views: Vec<_> = board.views().filter(|view| view.held > 0 && view.phase != Phase::Writing).collect();
     let mut totals: HashMap<u64, u64> = HashMap::new();
     for view in &views {
         *totals.entry(view.holder).or_insert(0) += view.held;

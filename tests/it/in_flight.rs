@@ -332,6 +332,27 @@ fn answers_have_a_deadline() {
     assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
 }
 
+/// What clients hold by not reading it is theirs: where memory is short, that helps.
+#[test]
+fn answers_nobody_reads_go_when_memory_is_short() {
+    let clock = Clock::manual();
+    let handler = |_: &mut Request| Response::text(Body::from(vec![b'x'; 32 << 20]));
+    let builder = builder(|config| config.max_memory = Some(16 << 20)).clock(clock.clone());
+    let server = builder.serve(handler).expect("it starts");
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/"));
+    assert!(client.stream.peek(&mut [0]).is_ok());
+    let began = clock.now();
+    eventually("it is cut", || {
+        clock.advance(ms(100));
+        std::thread::sleep(ms(5));
+        server.monitor().counters().active_connections == 0
+    });
+    let deadline = Config::default().write_timeout;
+    assert!(clock.now().since(began) < deadline, "long before its deadline");
+    assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
+}
+
 /// A socket that has room for next to nothing, connected to `server`.
 fn narrow(server: &Server) -> TcpStream {
     let address = server.local_addr().expect("it listens");

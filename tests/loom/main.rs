@@ -19,16 +19,17 @@ mod counts;
 mod lobby;
 mod pool;
 mod semaphore;
+mod shared;
 mod spool;
 mod table;
 #[cfg(feature = "auth")]
 mod tokens;
 
-use selvedge::clock::Tick;
+use loom as checker;
+use shared::{Gate, at_any_moment, at_millis, millis};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 /// How many times loom may take the processor from a thread that could go on.
 #[derive(Clone, Copy)]
@@ -69,19 +70,6 @@ fn explore<O: PartialEq + Debug + Send + 'static>(
     }
 }
 
-/// A deadline that passes while its owner waits for it, at whatever moment loom likes.
-fn at_any_moment() -> Instant {
-    Instant::now()
-}
-
-const fn at_millis(millis: u64) -> Tick {
-    Tick::from_micros(millis * 1000)
-}
-
-const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
 /// Who is inside now, and how many were at most; no part of the model, so it adds no interleavings.
 #[derive(Default)]
 struct Inside {
@@ -101,26 +89,5 @@ impl Inside {
 
     fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
-    }
-}
-
-/// Something that is awaited: opened once, for good.
-#[derive(Default)]
-struct Gate {
-    open: loom::sync::Mutex<bool>,
-    opened: loom::sync::Condvar,
-}
-
-impl Gate {
-    fn open(&self) {
-        *self.open.lock().expect("never held over a panic") = true;
-        self.opened.notify_all();
-    }
-
-    fn wait(&self) {
-        let mut open = self.open.lock().expect("never held over a panic");
-        while !*open {
-            open = self.opened.wait(open).expect("never held over a panic");
-        }
     }
 }

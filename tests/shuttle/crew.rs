@@ -1,9 +1,8 @@
 //! The pool and the lobby, as the server joins them: [`Pool`] and [`Lobby`].
 
-use super::{Inside, Notes, STACK, at_millis, explore, join, millis};
+use super::{Gate, Inside, Notes, STACK, at_millis, explore, join, millis};
 use selvedge::clock::Tick;
 use selvedge::threads::{Arrival, Lobby, LobbySettings, Pool, PoolSettings, Seat};
-use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,27 +230,6 @@ fn every_job_runs_once_or_comes_back() {
         let most = |jobs: &[usize]| jobs.len() > SUBMITTERS;
         [most(&ran), most(&back), ran.is_empty(), ran.contains(&1)]
     });
-}
-
-/// Something that is awaited: opened once, for good.
-#[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Gate {
-    fn open(&self) {
-        *self.open.lock().expect("never held over a panic") = true;
-        self.opened.notify_all();
-    }
-
-    fn wait(&self) {
-        let mut open = self.open.lock().expect("never held over a panic");
-        while !*open {
-            open = self.opened.wait(open).expect("never held over a panic");
-        }
-    }
 }
 
 /// Three pairs of jobs, of which one ends only when the other runs (or has been given back): no job waits behind another,

@@ -21,17 +21,19 @@
 mod board;
 mod crew;
 mod semaphore;
+#[path = "../loom/shared.rs"]
+mod shared;
 mod spool;
 mod table;
 #[cfg(feature = "auth")]
 mod tokens;
 
-use selvedge::clock::Tick;
+use shared::{Gate, at_any_moment, at_millis, millis};
+use shuttle as checker;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 const SEED: u64 = 0x5e1f_ed6e;
 /// Schedules of each model, if `SHUTTLE_ITERATIONS` does not say.
@@ -70,19 +72,6 @@ fn run(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'st
     // It would say that all memory is strong here, which the comment above says.
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(model);
-}
-
-/// A deadline that passes while its owner waits for it, at whatever moment shuttle likes.
-fn at_any_moment() -> Instant {
-    Instant::now()
-}
-
-const fn at_millis(millis: u64) -> Tick {
-    Tick::from_micros(millis * 1000)
-}
-
-const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 /// Waits for all of them; their results, in order.

@@ -1,7 +1,25 @@
 //! What the naive servers have in common: they wait for whatever a client may send.
 
+use crossbeam_channel::unbounded;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+// show: pool
+/// So many threads, each with one connection after the other, and a queue for everybody else.
+pub fn small_pool(listener: &TcpListener, threads: usize, serve: fn(&TcpStream)) {
+    let (queue, waiting) = unbounded::<TcpStream>();
+    for _ in 0..threads {
+        let waiting = waiting.clone();
+        thread::spawn(move || {
+            waiting.iter().for_each(|stream| serve(&stream));
+        });
+    }
+    for stream in listener.incoming().flatten() {
+        queue.send(stream).unwrap();
+    }
+}
+// end
 
 /// Serves requests until the client has had enough.
 pub fn serve(mut stream: &TcpStream) {

@@ -77,24 +77,58 @@ impl Buckets {
     }
 
     /// The time that `percent` of them took at most, in microseconds, as well as buckets can tell: within the bucket it falls
-    /// into, they are taken to be spread evenly. `None` if there are none.
+    /// into they are taken to be spread evenly, or, where what all took together rules that out, more densely towards one
+    /// of its bounds. What always takes a moment longer than 100 ms is then not taken for 200. `None` if there are none.
     pub fn quantile(&self, percent: u64) -> Option<u64> {
         let count = self.count();
         // More than sixty-four bits, for a moment.
-        let short = |wide: u128| u64::try_from(wide).unwrap_or(u64::MAX);
-        let rank = short((u128::from(count) * u128::from(percent)).div_ceil(100)).max(1);
+        let rank = (u128::from(count) * u128::from(percent)).div_ceil(100).max(1);
         let mut below = 0;
-        let mut lower = 0;
         for (number, in_bucket) in self.counts.iter().enumerate() {
             let Some(upper) = BOUNDS_MICROS.get(number) else { break };
-            if below + in_bucket >= rank {
-                let part = u128::from(upper - lower) * u128::from(rank - below) / u128::from(*in_bucket);
-                return Some(lower + short(part));
+            let next = below + u128::from(*in_bucket);
+            if next >= rank {
+                let share = (float(rank - below) - 0.5) / float(*in_bucket);
+                let height = self.height(number);
+                let part = 1.0 - (1.0 - share).powf(height / (1.0 - height));
+                let lower = lower(number);
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                // It is within the bucket.
+                return Some(lower + (part * float(upper - lower)) as u64);
             }
-            (below, lower) = (below + in_bucket, *upper);
+            below = next;
         }
-        (count > 0).then_some(lower)
+        (count > 0).then_some(BOUNDS_MICROS[BUCKETS - 2])
     }
+
+    /// How high the times in a bucket lie within it on average, from 0 to 1: in its middle, unless those in the others, by their
+    /// bounds, leave more or less than that of what all took together.
+    fn height(&self, number: usize) -> f64 {
+        let (mut least, mut most) = (0.0, 0.0);
+        for (other, count) in self.counts.iter().enumerate().filter(|(other, _)| *other != number) {
+            least += float(*count) * float(lower(other));
+            most += match BOUNDS_MICROS.get(other) {
+                Some(upper) => float(*count) * float(*upper),
+                None if *count > 0 => f64::INFINITY,
+                None => 0.0,
+            };
+        }
+        let (count, sum) = (float(self.counts[number]), float(self.sum_micros));
+        let (lower, upper) = (float(lower(number)), float(BOUNDS_MICROS[number]));
+        let mean = (f64::midpoint(lower, upper) * count).clamp(sum - most, sum - least) / count;
+        ((mean - lower) / (upper - lower)).clamp(0.0, 1.0)
+    }
+}
+
+/// What is longer than all in the bucket below.
+fn lower(bucket: usize) -> u64 {
+    bucket.checked_sub(1).map_or(0, |below| BOUNDS_MICROS[below])
+}
+
+/// For an estimate it is exact enough.
+#[allow(clippy::cast_precision_loss)]
+fn float(number: impl Into<u128>) -> f64 {
+    number.into() as f64
 }
 
 /// Adds to a counter that nobody else writes.

@@ -106,37 +106,45 @@ fn one_seat_meets_every_kind() {
     assert_eq!(answers(&server, "GET", 0), 4, "those nobody registered are one");
 }
 
-/// Counts by bucket, and what half and 99 of 100 take at most.
-type Row<'a> = (&'a [(usize, u64)], Option<u64>, Option<u64>);
+/// A name, counts by bucket, what all took together, and what half and 99 of 100 take at most.
+type Row<'a> = (&'a str, &'a [(usize, u64)], u64, Option<(u64, u64)>);
 
 #[test]
 fn quantiles() {
-    let buckets = |counts: &[(usize, u64)]| {
-        let mut buckets = Buckets::default();
+    const LAST: usize = BOUNDS_MICROS.len();
+    let buckets = |counts: &[(usize, u64)], sum_micros| {
+        let mut buckets = Buckets { sum_micros, ..Buckets::default() };
         for (bucket, count) in counts {
             buckets.counts[*bucket] = *count;
         }
         buckets
     };
-    let last = BOUNDS_MICROS.len();
     let rows: &[Row] = &[
-        (&[], None, None),
-        (&[(0, 1)], Some(20), Some(20)),
-        // Of two, the first is the half; the other takes at most as long as its bucket.
-        (&[(0, 1), (5, 1)], Some(20), Some(1000)),
-        (&[(1, 100)], Some(35), Some(49)),
-        (&[(0, 99), (9, 1)], Some(10), Some(20)),
-        (&[(0, 98), (9, 2)], Some(10), Some(15_000)),
-        // What is longer than the longest bound is as long as that.
-        (&[(last, 5)], Some(10_000_000), Some(10_000_000)),
-        (&[(0, u64::MAX / 2)], Some(10), Some(19)),
+        ("none", &[], 0, None),
+        ("one", &[(0, 1)], 10, Some((10, 10))),
+        ("one each", &[(0, 1), (5, 1)], 10 + 750, Some((10, 750))),
+        ("spread over a bucket", &[(1, 100)], 100 * 35, Some((34, 49))),
+        ("one that is longer", &[(0, 99), (9, 1)], 99 * 10 + 15_000, Some((10, 19))),
+        ("two that are longer", &[(0, 98), (9, 2)], 98 * 10 + 2 * 15_000, Some((10, 12_500))),
+        ("longer than the longest bound", &[(LAST, 5)], 60_000_000, Some((10_000_000, 10_000_000))),
+        ("some of them", &[(7, 99), (LAST, 1)], 99 * 3_500 + 60_000_000, Some((3_500, 4_984))),
+        ("very many", &[(0, u64::MAX / 2)], u64::MAX, Some((1, 8))),
+        // What all of them took together says more than their buckets alone.
+        ("just above a bound", &[(7, 1000)], 1000 * 2_100, Some((2_070, 2_436))),
+        ("one of them", &[(12, 1)], 100_100, Some((100_069, 100_069))),
+        ("at a bound", &[(7, 1000)], 1000 * 5_000, Some((5_000, 5_000))),
+        ("just below one", &[(7, 1000)], 1000 * 4_900, Some((4_999, 5_000))),
+        ("few, beside many short ones", &[(0, 900), (7, 100)], 900 * 15 + 100 * 2_100, Some((11, 2_522))),
+        // Read while somebody counts, a sum may be short of its counts, or have too much.
+        ("too little", &[(7, 1000)], 0, Some((2_000, 2_000))),
+        ("too much", &[(7, 1000)], u64::MAX, Some((5_000, 5_000))),
     ];
-    for (counts, half, most) in rows {
-        let buckets = buckets(counts);
-        assert_eq!((buckets.quantile(50), buckets.quantile(99)), (*half, *most), "{counts:?}");
+    for (name, counts, sum, expected) in rows {
+        let buckets = buckets(counts, *sum);
+        assert_eq!(buckets.quantile(50).zip(buckets.quantile(99)), *expected, "{name}");
     }
-    let (before, after) = (buckets(&[(3, 5)]), buckets(&[(3, 7), (4, 1)]));
-    assert_eq!(after.since(&before), buckets(&[(3, 2), (4, 1)]));
+    let (before, after) = (buckets(&[(3, 5)], 500), buckets(&[(3, 7), (4, 1)], 1000));
+    assert_eq!(after.since(&before), buckets(&[(3, 2), (4, 1)], 500));
     assert_eq!(before.since(&after), Buckets::default(), "nothing goes below zero");
 }
 
