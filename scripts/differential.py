@@ -393,7 +393,8 @@ def main():
     for data, (ours, our_end, reason) in zip(connections, selvedge(program, connections)):
         ends[our_end] += 1
         accepted += len(ours)
-        reasons[reason] += reason is not None
+        if reason is not None:
+            reasons[reason] += 1
         for parser in PARSERS:
             name = parser.__name__.strip("_")
             theirs, their_end = parser(data)
@@ -420,7 +421,7 @@ def main():
         shown[shape] += 1
         if shown[shape] <= 3:
             print(f"\n{name}: {problem}\n  bytes    {data}\n  selvedge {ours}\n  {name:8} {theirs}")
-    print(f"\n{len(found)} disagreements that are not known {dict(shown) if shown else ''}")
+    print(f"\n{len(found)} disagreements that are not known{f': {dict(shown)}' if shown else ''}")
     sys.exit(1 if found else 0)
 
 
