@@ -144,6 +144,7 @@ fn besiege(options: &Options, scenario: Scenario, bare: Bare) -> io::Result<Row>
     };
     let healthy = seen.ok_percent() >= options.limits.ok_percent
         && seen.p99_ms() <= figures::limit_ms(options.limits.p99_ms, bare_p99)
+        && 100.0 * peak.cores <= options.limits.cpu_percent
         && stopped.is_ok();
     let mut notes = String::new();
     if let Err(reason) = stopped {

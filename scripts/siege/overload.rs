@@ -74,6 +74,7 @@ pub fn run(options: &Options, bare: Bare) -> io::Result<Row> {
     let lost = percent(failed, seen.good.len() + seen.refused.len() + failed);
     let passed = of_capacity >= options.limits.goodput_percent
         && quantile_ms(&seen.refused, 0.99) < limit_ms(options.limits.refusal_p99_ms, bare_p99)
+        && 100.0 * peak.cores <= options.limits.cpu_percent
         && lost <= 100.0 - options.limits.ok_percent
         && stopped.is_ok();
 
