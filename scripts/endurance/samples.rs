@@ -15,7 +15,7 @@ struct Sample {
 /// What is looked at: its name, a rise that means nothing, and seconds until it has settled. (Memory takes its time: threads
 /// touch their stacks deeper now and then, and find their arenas.)
 const KINDS: [(&str, f64, f64); 3] =
-    [("RSS KiB", 1024.0, 180.0), ("descriptors", 5.0, 0.0), ("threads", 5.0, 0.0)];
+    [("RSS KiB", 2048.0, 180.0), ("descriptors", 5.0, 0.0), ("threads", 5.0, 0.0)];
 /// Samples, one a second, that say whether something grows.
 const TELLING: usize = 10;
 /// The same as a share of the mean.
