@@ -28,7 +28,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attack::Army;
-use bare::Bare;
 use client::{Client, Tls};
 use options::{Command, Options, Scenario};
 use paced::Paced;
@@ -69,21 +68,19 @@ fn siege(options: &Options) -> io::Result<bool> {
         options.scenarios.iter().copied().filter(|scenario| *scenario != Scenario::Overload).collect();
     let mut notes = String::new();
     let mut passed = true;
-    let bare = Bare::start()?;
 
     if !attacks.is_empty() {
         println!("{}", figures::ATTACK_HEADER);
     }
     for scenario in attacks {
-        let row = besiege(options, scenario, bare).unwrap_or_else(|error| Row::not_run(scenario, &error));
+        let row = besiege(options, scenario).unwrap_or_else(|error| Row::not_run(scenario, &error));
         println!("{}", row.line);
         io::stdout().flush()?;
         notes += &row.notes;
         passed &= row.passed;
     }
     if options.scenarios.contains(&Scenario::Overload) {
-        let report =
-            overload::run(options, bare).unwrap_or_else(|error| Row::not_run(Scenario::Overload, &error));
+        let report = overload::run(options).unwrap_or_else(|error| Row::not_run(Scenario::Overload, &error));
         println!("\n{}", report.line);
         notes += &report.notes;
         passed &= report.passed;
@@ -110,11 +107,11 @@ impl Row {
 }
 
 /// One scenario: a calm start, the attack, then the measurement while the attack goes on.
-fn besiege(options: &Options, scenario: Scenario, bare: Bare) -> io::Result<Row> {
+fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
     eprintln!("siege: {scenario} …");
     let mut target = Target::start(options, scenario)?;
     let legitimate = Paced::start(target.addr, options.rate, scenario.tls());
-    let of_bare = bare.ask();
+    let of_bare = bare::ask(scenario.tls())?;
     thread::sleep(WARM_UP);
 
     let army = Army::start(scenario, target.addr, target.largest_page(options), options);

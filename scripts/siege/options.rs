@@ -41,11 +41,13 @@ scenarios (all of them when none is named):
   --max-p99 MS         a scenario fails above this latency, and four times that of the bare loop [5]
   --max-cpu PERCENT    a scenario fails where the server takes more than so much of one core [100]
   --min-goodput PERCENT      overload fails below this share of the server's capacity [95]
-  --max-refusal-p99 MS       overload fails when refusals take longer, and four times as long as the bare loop [5]
+  --max-refusal-p99 MS       overload fails when refusals take longer, and four times as long as the bare loop's
+                             answers [5]
 
-The bare loop is a server that does nothing but answer. Fifty more clients ask it 100 times a second, in the same time: what
-they wait for is the machine's doing, be it busy or slow, and no server can do better. So a verdict is about the server, and
-holds on a machine that others use too. (A server that keeps all cores busy makes everybody wait: so that counts too.)
+The bare loop is a server that does nothing but answer. Fifty more clients ask it 100 times a second, in the same
+time, and over TLS where the others speak it: what they wait for is the machine's doing, be it busy or slow, and no
+server can do better. So a verdict is about the server, and holds on a machine that others use too. (A server that
+keeps all cores busy makes everybody wait: so that counts too.)
 
 overload: 1000 keep-alive connections ask for /long-running?ms=200 five times a second each, of a server that
 handles 100 requests at once. `hold` opens keep-alive connections with one request each and holds them.

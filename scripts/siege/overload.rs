@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Row;
-use crate::bare::Bare;
+use crate::bare;
 use crate::client::{Client, Failure};
 use crate::figures::{limit_ms, percent, quantile_ms};
 use crate::options::{Options, Scenario};
@@ -34,7 +34,7 @@ struct Tally {
     failures: BTreeMap<Failure, usize>,
 }
 
-pub fn run(options: &Options, bare: Bare) -> io::Result<Row> {
+pub fn run(options: &Options) -> io::Result<Row> {
     eprintln!("siege: overload …");
     let mut target = Target::start(options, Scenario::Overload)?;
     let start = Instant::now() + Duration::from_millis(200);
@@ -46,7 +46,7 @@ pub fn run(options: &Options, bare: Bare) -> io::Result<Row> {
             spawn_small(move || press(addr, first, from, until))
         })
         .collect();
-    let of_bare = bare.ask();
+    let of_bare = bare::ask(None)?;
     thread::sleep(from.saturating_duration_since(Instant::now()));
     of_bare.measure_for(options.time);
     let worked = target.cpu_time();
