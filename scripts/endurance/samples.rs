@@ -12,8 +12,12 @@ struct Sample {
     values: [f64; 3],
 }
 
-/// What is looked at: its name, and a rise that means nothing.
-const KINDS: [(&str, f64); 3] = [("RSS KiB", 1024.0), ("descriptors", 5.0), ("threads", 5.0)];
+/// What is looked at: its name, a rise that means nothing, and seconds until it has settled. (Memory takes its time: threads
+/// touch their stacks deeper now and then, and find their arenas.)
+const KINDS: [(&str, f64, f64); 3] =
+    [("RSS KiB", 2048.0, 180.0), ("descriptors", 5.0, 0.0), ("threads", 5.0, 0.0)];
+/// Samples, one a second, that say whether something grows.
+const TELLING: usize = 10;
 /// The same as a share of the mean.
 const SHARE: f64 = 0.05;
 
@@ -44,20 +48,25 @@ impl Samples {
         Ok(())
     }
 
-    /// Lines of a table, and whether nothing grows. The first third is for what every server fills once.
+    /// Lines of a table, and whether nothing grows. The first third is for what every server fills once; of a run that is over
+    /// soon after that, or before, nothing is said.
     pub fn report(&self, name: &str) -> (String, bool) {
         let steady = &self.0[self.0.len() / 3..];
         let (mut lines, mut good) = (String::new(), true);
-        for (number, (kind, nothing)) in KINDS.iter().enumerate() {
-            let points: Vec<_> = steady.iter().map(|sample| (sample.at, sample.values[number])).collect();
+        for (number, (kind, nothing, settled)) in KINDS.iter().enumerate() {
+            let settled = steady.iter().filter(|sample| sample.at >= *settled);
+            let points: Vec<_> = settled.map(|sample| (sample.at, sample.values[number])).collect();
+            let first = self.0.first().map_or(0.0, |sample| sample.values[number]);
             let Some(trend) = Trend::of(&points) else {
-                return (format!("| {name} | too few samples |\n"), false);
+                let last = self.0.last().map_or(0.0, |sample| sample.values[number]);
+                let _ =
+                    writeln!(lines, "| {name} | {kind} | {first:.0} | | {last:.0} | | | | too soon to say |");
+                continue;
             };
             // A rise that drowns in the scatter, or in what any load moves, is none.
             let grows = trend.rise > nothing.max(SHARE * trend.mean).max(2.0 * trend.scatter);
             good &= !grows;
             let Trend { mean, most, slope, rise, scatter } = trend;
-            let first = self.0.first().map_or(0.0, |sample| sample.values[number]);
             let _ = writeln!(
                 lines,
                 "| {name} | {kind} | {first:.0} | {mean:.0} | {most:.0} | {scatter:.1} | {rise:+.1} | {slope:+.1} | {} |",
@@ -71,7 +80,7 @@ impl Samples {
 impl Trend {
     /// Least squares.
     fn of(points: &[(f64, f64)]) -> Option<Trend> {
-        if points.len() < 10 {
+        if points.len() < TELLING {
             return None;
         }
         let count = points.len() as f64;

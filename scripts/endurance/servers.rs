@@ -148,8 +148,8 @@ impl Server {
     }
 
     fn signal(&self, signal: &str) {
-        // std sends no signal but SIGKILL.
-        let _ = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        // std sends no signal but SIGKILL, and of shells every one knows `kill`.
+        let _ = Command::new("sh").args(["-c", "kill $0 $1", signal, &self.child.id().to_string()]).status();
     }
 
     fn last_words(&self) -> String {

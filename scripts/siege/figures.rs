@@ -7,19 +7,34 @@ use crate::paced::Seen;
 use crate::target::Peak;
 
 pub const ATTACK_HEADER: &str = "\
-| scenario  | attackers connected | legit sent | ok % | retried | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB | threads | verdict |
-|-----------|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|";
+| scenario  | attackers connected | legit sent | ok % | retried | p50 ms | p99 ms | p99.9 ms | max ms | bare p99 ms | CPU % | RSS MB | threads | verdict |
+|-----------|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|";
 
-pub fn attack_row(scenario: Scenario, attackers: &str, seen: &Seen, peak: &Peak, passed: bool) -> String {
+/// Latency that is the server's begins at so many times what the clients of a bare loop wait for.
+const BARE: f64 = 4.0;
+
+/// The most that a latency may be: the limit, or what the machine leaves of it while it has other work.
+pub fn limit_ms(limit: f64, bare_p99: f64) -> f64 {
+    limit.max(BARE * bare_p99)
+}
+
+pub fn attack_row(
+    scenario: Scenario,
+    attackers: &str,
+    seen: &Seen,
+    peak: &Peak,
+    bare_p99: f64,
+    passed: bool,
+) -> String {
     let quantile = |q| quantile_ms(&seen.latencies, q);
     // Cut, not rounded: 99.9996 % is not 100 %.
     let ok = (seen.ok_percent() * 1000.0).floor() / 1000.0;
-    let (rss, threads) = match peak.threads {
-        0 => ("–".to_owned(), "–".to_owned()),
-        threads => (format!("{:.1}", peak.rss_kib as f64 / 1024.0), threads.to_string()),
+    let of_process = match peak.threads {
+        0 => "– | – | –".to_owned(),
+        threads => format!("{:.0} | {:.1} | {threads}", 100.0 * peak.cores, peak.rss_kib as f64 / 1024.0),
     };
     format!(
-        "| {scenario:9} | {attackers} | {} | {ok:.3} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {rss} | {threads} | {} |",
+        "| {scenario:9} | {attackers} | {} | {ok:.3} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {bare_p99:.2} | {of_process} | {} |",
         seen.sent,
         seen.retried,
         quantile(0.50),

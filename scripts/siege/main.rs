@@ -11,6 +11,7 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
 mod attack;
+mod bare;
 mod client;
 mod figures;
 mod options;
@@ -100,7 +101,7 @@ struct Row {
 impl Row {
     /// One scenario that could not begin does not keep the others from it.
     fn not_run(scenario: Scenario, error: &io::Error) -> Self {
-        let line = format!("| {scenario:9} | not run | | | | | | | | | | FAIL |");
+        let line = format!("| {scenario:9} | not run | | | | | | | | | | | | FAIL |");
         Self { line, notes: format!("- {scenario}: {error}\n"), passed: false }
     }
 }
@@ -110,12 +111,15 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
     eprintln!("siege: {scenario} …");
     let mut target = Target::start(options, scenario)?;
     let legitimate = Paced::start(target.addr, options.rate, scenario.tls());
+    let of_bare = bare::ask(scenario.tls())?;
     thread::sleep(WARM_UP);
 
     let army = Army::start(scenario, target.addr, target.largest_page(options), options);
     army.wait_until_in_place();
     let (before, opened) = (army.connects(), Instant::now());
     let until = legitimate.measure_for(options.time);
+    of_bare.measure_for(options.time);
+    let worked = target.cpu_time();
     let mut peak = Peak::default();
     while Instant::now() < until {
         target.sample(&mut peak);
@@ -123,8 +127,10 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
         thread::sleep(Duration::from_millis(100));
     }
     let connects_per_second = (army.connects() - before) as f64 / opened.elapsed().as_secs_f64();
+    peak.cores = target.cpu_time().saturating_sub(worked).div_duration_f64(opened.elapsed());
 
     let seen = legitimate.finish();
+    let bare_p99 = of_bare.finish().p99_ms();
     army.disband();
     let stopped = target.stop();
 
@@ -134,7 +140,8 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
         _ => format!("{:.0}", peak.mean_attackers()),
     };
     let healthy = seen.ok_percent() >= options.limits.ok_percent
-        && seen.p99_ms() <= options.limits.p99_ms
+        && seen.p99_ms() <= figures::limit_ms(options.limits.p99_ms, bare_p99)
+        && 100.0 * peak.cores <= options.limits.cpu_percent
         && stopped.is_ok();
     let mut notes = String::new();
     if let Err(reason) = stopped {
@@ -143,7 +150,7 @@ fn besiege(options: &Options, scenario: Scenario) -> io::Result<Row> {
     for (failure, count) in &seen.failures {
         let _ = writeln!(notes, "- {scenario}: {count} × {failure}");
     }
-    let line = figures::attack_row(scenario, &attackers, &seen, &peak, healthy);
+    let line = figures::attack_row(scenario, &attackers, &seen, &peak, bare_p99, healthy);
     Ok(Row { line, notes, passed: healthy })
 }
 

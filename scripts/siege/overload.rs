@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Row;
+use crate::bare;
 use crate::client::{Client, Failure};
-use crate::figures::{percent, quantile_ms};
+use crate::figures::{limit_ms, percent, quantile_ms};
 use crate::options::{Options, Scenario};
 use crate::paced::spawn_small;
 use crate::target::{Peak, Target};
@@ -18,8 +19,9 @@ const CONNECTIONS: u32 = 1000;
 /// Of each connection: 5,000 requests a second in all.
 const PERIOD: Duration = Duration::from_millis(200);
 const PATH: &str = "/long-running?ms=200";
-/// The server's default `--max-in-flight`, each request held for 200 ms.
-const CAPACITY_PER_SECOND: f64 = 100.0 / 0.2;
+/// The server's default `--max-in-flight`, and for how long each request is held.
+const IN_FLIGHT: f64 = 100.0;
+const HELD: Duration = Duration::from_millis(200);
 /// The queue fills and the threads start before anything counts.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -44,11 +46,17 @@ pub fn run(options: &Options) -> io::Result<Row> {
             spawn_small(move || press(addr, first, from, until))
         })
         .collect();
+    let of_bare = bare::ask(None)?;
+    thread::sleep(from.saturating_duration_since(Instant::now()));
+    of_bare.measure_for(options.time);
+    let worked = target.cpu_time();
     let mut peak = Peak::default();
     while Instant::now() < until {
         target.sample(&mut peak);
         thread::sleep(Duration::from_millis(100));
     }
+    peak.cores = target.cpu_time().saturating_sub(worked).div_duration_f64(from.elapsed());
+    let of_bare = of_bare.finish();
     let mut seen = Tally::default();
     for client in clients {
         seen.absorb(client.join().expect("a client does not panic"));
@@ -61,27 +69,31 @@ pub fn run(options: &Options) -> io::Result<Row> {
     let failed: usize = seen.failures.values().sum();
     let offered = (seen.good.len() + seen.refused.len() + failed) as f64 / seconds;
     let goodput = seen.good.len() as f64 / seconds;
-    let of_capacity = 100.0 * goodput / CAPACITY_PER_SECOND;
+    let of_capacity = 100.0 * goodput / (IN_FLIGHT / (HELD + of_bare.mean()).as_secs_f64());
+    let bare_p99 = of_bare.p99_ms();
+    let lost = percent(failed, seen.good.len() + seen.refused.len() + failed);
     let passed = of_capacity >= options.limits.goodput_percent
-        && quantile_ms(&seen.refused, 0.99) < options.limits.refusal_p99_ms
+        && quantile_ms(&seen.refused, 0.99) < limit_ms(options.limits.refusal_p99_ms, bare_p99)
+        && 100.0 * peak.cores <= options.limits.cpu_percent
+        && lost <= 100.0 - options.limits.ok_percent
         && stopped.is_ok();
 
     let mut line = String::from(
         "| offered/s | goodput/s | % of capacity | refused/s | refusal p50 ms | p99 | max | success p99 ms | \
-         other failures | retried | RSS MB | threads | verdict |\n\
-         |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+         other failures | retried | bare p99 ms | CPU % | RSS MB | threads | verdict |\n\
+         |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
     );
     let _ = write!(
         line,
         "| {offered:.0} | {goodput:.1} | {of_capacity:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | \
-         {failed} ({:.3} %) | {} | {:.1} | {} | {} |",
+         {failed} ({lost:.3} %) | {} | {bare_p99:.2} | {:.0} | {:.1} | {} | {} |",
         seen.refused.len() as f64 / seconds,
         quantile_ms(&seen.refused, 0.50),
         quantile_ms(&seen.refused, 0.99),
         quantile_ms(&seen.refused, 1.0),
         quantile_ms(&seen.good, 0.99),
-        percent(failed, seen.good.len() + seen.refused.len() + failed),
         seen.retried,
+        100.0 * peak.cores,
         peak.rss_kib as f64 / 1024.0,
         peak.threads,
         if passed { "pass" } else { "FAIL" },

@@ -94,6 +94,11 @@ impl Seen {
         figures::quantile_ms(&self.latencies, 0.99)
     }
 
+    pub fn mean(&self) -> Duration {
+        self.latencies.iter().sum::<Duration>()
+            / u32::try_from(self.latencies.len().max(1)).unwrap_or(u32::MAX)
+    }
+
     fn add(&mut self, sample: &Sample) {
         self.sent += 1;
         match sample.outcome {

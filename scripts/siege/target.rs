@@ -27,6 +27,8 @@ pub struct Target {
 pub struct Peak {
     pub rss_kib: u64,
     pub threads: u64,
+    /// Not the most but the mean: how many cores it kept busy.
+    pub cores: f64,
     pub attackers: Vec<usize>,
 }
 
@@ -71,15 +73,24 @@ impl Target {
 
     /// Notes memory and threads, of the process and its children.
     pub fn sample(&self, peak: &mut Peak) {
-        let Some(pid) = self.pid else { return };
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         let (mut rss_kib, mut threads) = (0, 0);
-        for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([pid]) {
+        for pid in self.processes() {
             rss_kib += status_field(pid, "VmRSS:");
             threads += status_field(pid, "Threads:");
         }
         peak.rss_kib = peak.rss_kib.max(rss_kib);
         peak.threads = peak.threads.max(threads);
+    }
+
+    /// What the process and its children have had of all cores so far.
+    pub fn cpu_time(&self) -> Duration {
+        self.processes().into_iter().map(cpu_time).sum()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let Some(pid) = self.pid else { return Vec::new() };
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([pid]).collect()
     }
 
     /// Ends the server as its operator would, by SIGTERM. The error says what was wrong with its end.
@@ -88,8 +99,8 @@ impl Target {
         if let Ok(Some(status)) = child.try_wait() {
             return Err(format!("the server died during the siege ({status}){}", self.last_words()));
         }
-        // std sends no signal but SIGKILL.
-        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        // std sends no signal but SIGKILL, and of shells every one knows `kill`.
+        let _ = Command::new("sh").args(["-c", "kill -TERM $0", &child.id().to_string()]).status();
         match wait(&mut child, STOP_TIMEOUT) {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(format!("the server stopped with {status}{}", self.last_words())),
@@ -163,6 +174,17 @@ fn status_field(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// In user mode and in the kernel, of all threads.
+fn cpu_time(pid: u32) -> Duration {
+    // Linux tells user programs of hundredths, whatever its own clock does.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before may have anything in it; from its end on the two are the 12th and 13th.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
+    TICK * ticks.sum::<u32>()
 }
 
 fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {

@@ -82,10 +82,14 @@ fn one(site: &Site, message: &Message<'_>, answer: &Answer) {
     if matches!(answer.status, 304 | 412) || message.method != b"GET" {
         return;
     }
-    let content: &[u8] = match super::target::decode(message.path()).as_deref() {
-        Some(b"/t.txt") => &site.text,
-        Some(b"/e") => b"",
-        Some(b"/d/" | b"/d/index.html") => site.page.as_bytes(),
+    // A slash that is escaped ends no name.
+    let names = message.path().split(|&byte| byte == b'/').map(super::target::decode);
+    let names = names.collect::<Option<Vec<_>>>().unwrap_or_default();
+    let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+    let content: &[u8] = match names[..] {
+        [b"", b"t.txt"] => &site.text,
+        [b"", b"e"] => b"",
+        [b"", b"d", b"" | b"index.html"] => site.page.as_bytes(),
         _ => return assert!(!body.contains(site.page) && answer.status != 206, "{answer:?}"),
     };
     match answer.status {
