@@ -5,7 +5,7 @@ use selvedge::clock::Clock;
 use selvedge::guard::auth::{Accounts, BasicAuth, BearerAuth, Login, Subject, TokenStore, Uses};
 use selvedge::guard::session::{MemoryStore, SessionLimits, Sessions};
 use selvedge::service::with_accounts;
-use selvedge::{Csrf, Guard, Handler, Request, Router, Server};
+use selvedge::{Csrf, Guard, Handler, Request, Router, Server, StatusCode};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -350,4 +350,11 @@ fn basic_credentials() {
         assert_eq!(answer.field("www-authenticate"), challenge);
         assert_eq!(answer.field("retry-after"), (*status == 429).then_some("1"));
     }
+    // Who is refused by somebody else is not asked for a password.
+    let accounts = Accounts::parse(line("ada", "right")).expect("good");
+    let login = Arc::new(Login::new(accounts, Clock::system()));
+    let guard = BasicAuth::new(login, "house", Clock::system()).expect("random").except("/own");
+    let server = serve(vec![Box::new(guard)], |_: &mut Request| StatusCode::UNAUTHORIZED);
+    let answer = ask(&server, "GET", "/own", &[], "");
+    assert_eq!((answer.status, answer.field("www-authenticate")), (401, None));
 }
