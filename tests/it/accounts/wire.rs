@@ -90,7 +90,8 @@ fn application(sessions: &Sessions) -> Server {
         .get("/visit", move |request: &mut Request| {
             let visits_so_far = visits.get(request).unwrap_or(0_u32) + 1;
             visits.set(request, &visits_so_far).expect("room");
-            format!("{visits_so_far}")
+            // What a handler keeps it finds at once.
+            visits.get(request).unwrap_or(0_u32).to_string()
         })
         .post("/promote", move |request: &mut Request| match promoted.renew(request) {
             Ok(()) => "promoted".to_owned(),
