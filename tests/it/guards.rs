@@ -2,7 +2,7 @@
 
 mod policy;
 
-use crate::support::{Client, Gate, builder, ms, request, serve};
+use crate::support::{Client, Gate, builder, eventually, ms, request, serve};
 use proptest::prelude::*;
 use selvedge::clock::{Clock, Tick};
 use selvedge::config::{AddressSource, Network, Rate};
@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn key(address: &str) -> ClientKey {
@@ -147,8 +148,9 @@ fn what_the_proxy_had_over_tls() {
 /// Who is refused, longest first, and no more names than anybody reads.
 #[test]
 fn a_census_of_who_is_refused() {
-    let (throttle, limit) =
-        (Throttle::new(1, Duration::from_secs(60)), RateLimit::new(1, Duration::from_secs(60)));
+    let throttle = Throttle::new(1, Duration::from_secs(60));
+    // Guards can be shared.
+    let limit = Arc::new(RateLimit::new(1, Duration::from_secs(60)));
     let clients: Vec<_> = (1..=20).map(|number| key(&format!("192.0.2.{number}"))).collect();
     for (client, second) in
         clients.iter().zip([5, 1, 3, 2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
@@ -177,6 +179,7 @@ fn a_census_of_who_is_refused() {
     let left: Vec<_> = (49..=60).rev().collect();
     assert_eq!(census.rate_limited.longest, longest(&latest, &left));
     assert_eq!(census.throttled.longest, longest(&[0, 1], &[2, 1]));
+    assert_eq!(at_once(at(22)).throttled.count, 0, "the while of the last one is over");
     let later = at_once(at(65));
     assert_eq!((later.rate_limited.count, later.throttled.count), (15, 0), "their time is over");
     // Of those who are refused for as long as others, the first ones are named.
@@ -300,6 +303,30 @@ impl Guard for TakesItsTime {
     }
 }
 
+/// Remembers that it was told to throw away what nobody needs.
+struct Swept(Arc<AtomicBool>);
+
+impl Guard for Swept {
+    fn sweep(&self, _: Tick) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn guards_are_swept_when_memory_is_short() {
+    // More than the server may have.
+    let ballast = vec![1_u8; 24 << 20];
+    let (swept, clock) = (Arc::new(AtomicBool::new(false)), Clock::manual());
+    let builder = builder(|config| config.max_memory = Some(16 << 20)).clock(clock.clone());
+    let server = builder.guard(Swept(swept.clone())).serve(|_: &mut Request| "in").expect("it starts");
+    eventually("it is swept", || {
+        clock.advance(ms(300));
+        swept.load(Ordering::Relaxed)
+    });
+    assert!(ballast.iter().all(|byte| *byte == 1));
+    drop(server);
+}
+
 /// While a guard takes its time, its client waits, and is not taken for one who is slow to send. Others are a part of the head.
 #[test]
 fn who_waits_for_a_guard_is_not_slow() {
@@ -370,7 +397,9 @@ fn throttled_on_the_wire() {
     assert_eq!(ask(2), refused("1"), "the limit's own");
     assert_eq!(ask(1), refused("2"), "the second while is twice as long as the limit's window");
     assert_eq!(ask(500), refused("2"));
-    clock.advance(ms(1200));
+    clock.advance(ms(500));
+    assert_eq!(ask(1), refused("2"), "seconds that have begun count");
+    clock.advance(ms(700));
     assert_eq!(ask(1), refused("1"), "the limit alone would be over");
     clock.advance(ms(1000));
     assert_eq!(ask(2), (200, None));

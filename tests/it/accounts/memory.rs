@@ -191,7 +191,8 @@ fn who_is_logged_in_makes_way_for_nobody() {
         let user = format!("user {number}");
         refused += usize::from(store.insert(id(number), record(Some(&user), at(1)), at(1)).is_err());
     }
-    assert!(refused > 800 && store.len() <= 64, "{refused}");
+    assert!((801..890).contains(&refused), "the others took the places of nobody: {refused}");
+    assert!(store.len() <= 64);
     assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
     assert!(kept[..3].iter().all(|number| store.remove_user(&format!("user {number}"), at(1)) == 1));
     // An hour later nobody has come back, and all make room: those that remember users too.

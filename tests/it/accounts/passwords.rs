@@ -129,6 +129,7 @@ fn one_account() {
         assert_eq!(one.err().map(|error| error.to_string()).as_deref(), *expected);
         let Ok(accounts) = Accounts::one(name, b"secret") else { continue };
         assert!(!accounts.is_empty());
+        assert!(format!("{accounts:?}").contains("Stored(…)"), "{accounts:?}");
         let login = Login::new(accounts, Clock::system());
         assert_eq!(login.check(name, b"secret", client(1)).expect("it is he").as_ref(), *name);
     }

@@ -255,6 +255,7 @@ fn logged_out_everywhere() {
     let cookies =
         [(); 2].map(|()| format!("Cookie: {}", ask(&server, "POST", "/login", &[FORM], ADA).cookie()));
     assert!(cookies[0].starts_with(&format!("Cookie: {}=", sessions.cookie_name())), "{}", cookies[0]);
+    assert!(format!("{sessions:?}").starts_with("Sessions { cookie: \"__Host-sid\", limits: "));
     assert_eq!(["bob", "ada", "ada"].map(|user| sessions.log_out_everywhere(user)), [0, 2, 0]);
     for cookie in &cookies {
         assert_eq!(ask(&server, "GET", "/me", &[cookie], "").status, 401);
@@ -355,6 +356,7 @@ fn basic_credentials() {
     let accounts = Accounts::parse(line("ada", "right")).expect("good");
     let login = Arc::new(Login::new(accounts, Clock::system()));
     let guard = BasicAuth::new(login, "house", Clock::system()).expect("random").except("/own");
+    assert!(guard.may_wait(), "hashing takes its time");
     let server = serve(vec![Box::new(guard)], |_: &mut Request| StatusCode::UNAUTHORIZED);
     let answer = ask(&server, "GET", "/own", &[], "");
     assert_eq!((answer.status, answer.field("www-authenticate")), (401, None));
