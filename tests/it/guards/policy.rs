@@ -1,7 +1,9 @@
-//! What a request must look like to be let in: its host, its method, its path.
+//! What a request must look like to be let in: its host, its method, its path; and what every answer says to browsers.
 
 use crate::support::{Client, builder, post, serve};
-use selvedge::{Method, Request, Router, Validate};
+use http::HeaderValue;
+use http::header::{SERVER, X_FRAME_OPTIONS};
+use selvedge::{Method, Request, Router, SecurityHeaders, Validate};
 
 /// The status of a request under a policy of two hosts and two methods.
 #[test]
@@ -72,5 +74,30 @@ fn paths_that_climb_or_are_none() {
         for path in [path.clone(), format!("{path}?the-query-is-no-part-of-it")] {
             assert_eq!(Client::connect(&server).get(&path).status, status, "{path}");
         }
+    }
+}
+
+/// The answer of a server with these fields, as text: the client of the tests wants the usual ones.
+fn answer(headers: SecurityHeaders) -> String {
+    let builder = builder(|_| ()).security_headers(headers);
+    let server = builder.serve(|_: &mut Request| "in").expect("it starts");
+    let mut client = Client::connect(&server);
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    String::from_utf8(client.rest()).expect("ASCII")
+}
+
+#[test]
+fn fields_for_browsers() {
+    let mine = HeaderValue::from_static("mine");
+    let lines = ["\r\nServer: server\r\n", "\r\nServer: mine\r\n", "\r\nX-Frame-Options: DENY\r\n"];
+    for (headers, expected) in [
+        (SecurityHeaders::new(), [true, false, true]),
+        (SecurityHeaders::none(), [false, false, false]),
+        (SecurityHeaders::none().with(SERVER, mine.clone()), [false, true, false]),
+        (SecurityHeaders::new().with(SERVER, mine), [false, true, true]),
+        (SecurityHeaders::new().without(&X_FRAME_OPTIONS), [true, false, false]),
+    ] {
+        let answer = answer(headers);
+        assert_eq!(lines.map(|line| answer.contains(line)), expected, "{answer}");
     }
 }
