@@ -184,7 +184,9 @@ fn a_census_of_who_is_refused() {
     assert_eq!((later.rate_limited.count, later.throttled.count), (15, 0), "their time is over");
     // Of those who are refused for as long as others, the first ones are named.
     let mut alike = Barred::default();
-    clients.iter().for_each(|client| alike.add(*client, Duration::from_secs(1)));
+    for client in &clients {
+        alike.add(*client, Duration::from_secs(1));
+    }
     assert_eq!(alike.longest, longest(&(0..12).collect::<Vec<_>>(), &[1; 12]));
 }
 
@@ -657,7 +659,9 @@ fn strangers_end_no_refusal() {
     let strangers: Vec<_> = (0..80_000).map(stranger).filter(is_in).collect();
     assert_eq!(strangers.len() + 1, 65_536, "as many as are remembered");
     for now in [at(1), at(3)] {
-        strangers.iter().for_each(|client| assert!(!throttle.strike(*client, now).is_zero()));
+        for client in &strangers {
+            assert!(!throttle.strike(*client, now).is_zero());
+        }
     }
     throttle.strike(refused, at(10));
     let let_in = (100_000..140_000).filter(|number| !throttle.strike(stranger(*number), at(10)).is_zero());

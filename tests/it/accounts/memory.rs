@@ -89,7 +89,9 @@ fn sessions_are_counted_where_they_can_be() {
     };
     let count = |guards: &[&Sessions]| {
         let mut census = Census::default();
-        guards.iter().for_each(|guard| guard.report(at(0), &mut census));
+        for guard in guards {
+            guard.report(at(0), &mut census);
+        }
         census.sessions
     };
     let (none, two, three) = (sessions(0), sessions(2), sessions(3));
