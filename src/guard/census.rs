@@ -31,9 +31,7 @@ impl Barred {
     pub fn add(&mut self, client: ClientKey, span: Duration) {
         self.count += 1;
         let place = self.longest.partition_point(|(_, other)| *other >= span);
-        if place < NAMED {
-            self.longest.insert(place, (client, span));
-            self.longest.truncate(NAMED);
-        }
+        self.longest.insert(place, (client, span));
+        self.longest.truncate(NAMED);
     }
 }

@@ -146,7 +146,7 @@ fn is_closed(value: &[u8]) -> bool {
     for (at, &byte) in value.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
+            b'\\' => escaped = quoted,
             b'"' if !quoted && before != b'=' => return false,
             b'"' if quoted && !matches!(value.get(at + 1), None | Some(b',' | b';' | b' ' | b'\t')) => {
                 return false;
@@ -166,7 +166,7 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         let separates = byte == separator && !quoted;
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
+            b'\\' => escaped = quoted,
             b'"' => quoted = !quoted,
             _ => {}
         }

@@ -68,7 +68,7 @@ impl Guard for Validate {
             return Err(Refusal::PATH);
         }
         let asked_for = request.tls().and_then(|tls| tls.server_name.as_deref());
-        if asked_for.is_some_and(|name| !is_same_host(name, request.authority())) {
+        if asked_for.is_some_and(|name| is_other_host(name, request.authority())) {
             return Err(Refusal::OTHER_SERVER_NAME);
         }
         if !self.hosts.is_empty() && !self.permits_host(request.authority()) {
@@ -92,11 +92,12 @@ impl Guard for Validate {
     }
 }
 
-/// Whether a request is for the server its TLS connection was opened for (RFC 9110 §7.4). One of HTTP/1.0 need not say.
-fn is_same_host(server_name: &str, authority: Option<&str>) -> bool {
-    authority.is_none_or(|authority| {
+/// Whether a request is for another server than its TLS connection was opened for (RFC 9110 §7.4). One of HTTP/1.0 need not
+/// say.
+fn is_other_host(server_name: &str, authority: Option<&str>) -> bool {
+    authority.is_some_and(|authority| {
         let host = without_port(authority);
-        host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case(server_name)
+        !host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case(server_name)
     })
 }
 
@@ -139,7 +140,7 @@ enum Segment {
 /// The first byte of a percent-encoded text and what follows; `None` at the end, or at an escape that is none.
 fn decode_first(text: &[u8]) -> Option<(u8, &[u8])> {
     match text {
-        [b'%', high, low, rest @ ..] => Some((hex(*high)? << 4 | hex(*low)?, rest)),
+        [b'%', high, low, rest @ ..] => Some((hex(*high)? * 16 + hex(*low)?, rest)),
         [b'%', ..] | [] => None,
         [byte, rest @ ..] => Some((*byte, rest)),
     }

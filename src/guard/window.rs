@@ -8,9 +8,9 @@ use std::time::Duration;
 /// Times that are kept of a client.
 const TIMES: usize = 32;
 
-/// Spans are counted in units of which a window has at most so many: then the age of no time that is still kept runs
-/// over 32 bits.
-const LONGEST_SPAN: u64 = 1 << 30;
+/// Spans are counted in units of which a window has as many as fit in so many bits: then the age of no time that is still kept
+/// runs over 32.
+const SPAN_BITS: u32 = 30;
 
 /// What the windows of all clients have in common.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Window {
 impl Shape {
     pub(super) fn new(rate: Rate) -> Self {
         let micros = u64::try_from(rate.span.as_micros()).unwrap_or(u64::MAX);
-        let shift = (0..64).find(|&shift| micros >> shift < LONGEST_SPAN).unwrap_or(0);
+        let shift = (u64::BITS - micros.leading_zeros()).saturating_sub(SPAN_BITS);
         let span = micros.div_ceil(1 << shift) as u32;
         Shape { rate, group: rate.count.div_ceil(TIMES as u32).max(1), shift, span }
     }
@@ -90,9 +90,9 @@ impl Window {
             self.in_newest = 0;
         }
         let (newest, time) = (self.place(self.groups - 1), shape.unit(now));
-        if self.in_newest == 0 || shape.left(time, now) > shape.left(self.times[newest], now) {
-            self.times[newest] = time;
-        }
+        let before = if self.in_newest == 0 { time } else { self.times[newest] };
+        let latest = [time, before].into_iter().max_by_key(|&time| shape.left(time, now));
+        self.times[newest] = latest.unwrap_or(time);
         self.in_newest += 1;
         self.expires = self.expires.max(now.after(shape.rate.span));
         if u32::from(self.groups - 1) * shape.group + self.in_newest >= shape.rate.count {

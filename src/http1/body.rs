@@ -164,7 +164,7 @@ impl Decoder {
             }
             _ if digits < MAX_SIZE_DIGITS => {
                 let digit = char::from(octet).to_digit(16).ok_or(Refusal::CHUNK_SIZE)?;
-                Ok(State::Size { digits: digits + 1, size: size << 4 | u64::from(digit) })
+                Ok(State::Size { digits: digits + 1, size: size * 16 + u64::from(digit) })
             }
             _ => Err(Refusal::CHUNK_SIZE),
         }

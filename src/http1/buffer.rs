@@ -38,10 +38,8 @@ impl Buffer {
         let held = self.end - self.start;
         let least = least.min(bound.checked_sub(held).filter(|&left| left > 0)?);
         if self.bytes.len() - self.end < least {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, held);
-            }
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, held);
             if self.bytes.len() - held < least {
                 self.bytes.resize((self.bytes.len() * 2).max(INITIAL).max(held + least), 0);
             }
@@ -82,10 +80,9 @@ impl Buffer {
         if !self.is_empty() {
             return;
         }
-        if self.bytes.len() > room {
-            self.bytes.truncate(room);
-            self.bytes.shrink_to_fit();
-        } else if room > INITIAL {
+        self.bytes.truncate(room);
+        self.bytes.shrink_to(room);
+        if room > INITIAL {
             self.bytes.resize(room, 0);
         }
     }

@@ -239,7 +239,7 @@ impl Parser {
                     self.start = self.at + 1;
                     State::Method
                 }
-                (State::Method, b' ') if !part.is_empty() => {
+                (State::Method, b' ') => {
                     head.method = Method::from_bytes(part).map_err(|_| Refusal::METHOD)?;
                     State::Target
                 }
@@ -308,7 +308,6 @@ impl Parser {
 /// HTTP-version (RFC 9112 §2.3). A minor version we do not know is served as the highest we do (RFC 9110 §2.5).
 fn version(octets: &[u8]) -> Result<Version, Refusal> {
     match octets {
-        b"HTTP/1.1" => Ok(Version::HTTP_11),
         b"HTTP/1.0" => Ok(Version::HTTP_10),
         [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9'] => match major {
             b'1' => Ok(Version::HTTP_11),

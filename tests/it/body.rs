@@ -37,6 +37,11 @@ fn in_pieces(framing: Framing, bytes: &[u8], ends: impl IntoIterator<Item = usiz
             );
             data.extend_from_slice(&input[step.data]);
             taken += step.consumed;
+            let left = match framing {
+                Framing::Length(length) => Some(length - data.len() as u64),
+                _ => decoder.is_done().then_some(0),
+            };
+            assert_eq!(decoder.left(), left, "of {framing:?} after {} bytes", data.len());
         }
     }
     if !decoder.is_done() {

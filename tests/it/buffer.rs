@@ -94,4 +94,8 @@ fn only_an_empty_buffer_is_made_to_fit() {
         buffer.fit(message);
         assert_eq!(room(&mut buffer, 1, BOUND), Some(expected), "{message}");
     }
+    // Whose first byte is still awaited takes no memory.
+    let mut buffer = Buffer::new();
+    buffer.fit(100);
+    assert_eq!(format!("{buffer:?}"), format!("{:?}", Buffer::new()));
 }

@@ -160,6 +160,16 @@ fn standing_fields() {
     let fields = map(&[("server", "mine")]);
     let answer = Outgoing { standing: Some(&one), ..plain(&fields) };
     check("the only one is the handler's", &answer, "HTTP/1.1 200 OK|Content-Length: 5|server: mine");
+    let typed = StandingFields::new([field("content-type", "text/plain"), field("a", "b")]);
+    let (html, css) = (HeaderValue::from_static("text/html"), map(&[("content-type", "text/css")]));
+    for (name, content_type, fields, expected) in [
+        ("a type where there is none", None, &HeaderMap::new(), "Content-Type: text/plain|A: b"),
+        ("a type where there is one", Some(&html), &HeaderMap::new(), "content-type: text/html|A: b"),
+        ("a type where the handler says it", None, &css, "content-type: text/css|A: b"),
+    ] {
+        let answer = Outgoing { content_type, standing: Some(&typed), ..plain(fields) };
+        check(name, &answer, &format!("HTTP/1.1 200 OK|Content-Length: 5|{expected}"));
+    }
     let none = StandingFields::new([]);
     let fields = HeaderMap::new();
     check("none", &Outgoing { standing: Some(&none), ..plain(&fields) }, "HTTP/1.1 200 OK|Content-Length: 5");

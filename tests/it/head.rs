@@ -296,6 +296,13 @@ fn fields_are_found() {
     let fields: Vec<_> = head.fields(buffer).collect();
     assert_eq!(fields, [(&b"Host"[..], &b"h"[..]), (b"X-A", b"one"), (b"x-a", b"two"), (b"Empty", b"")]);
     assert_eq!(head.target.text(buffer), "/");
+    // What an absolute target says takes the place of what Host says.
+    let absolute = b"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n";
+    parser.reset();
+    assert_eq!(parser.parse(absolute, &mut head), Ok(Status::Complete));
+    assert_eq!(head.fields(absolute).collect::<Vec<_>>(), [(&b"Host"[..], &b"a"[..])]);
+    parser.reset();
+    assert_eq!(parser.parse(buffer, &mut head), Ok(Status::Complete));
     // Spans are of no harm to a buffer they were not made for.
     assert_eq!(head.field(b"", "host"), None);
     assert_eq!((head.target.of(b"GE"), head.target.len(), head.target.is_empty()), (&b""[..], 1, false));
@@ -312,16 +319,28 @@ fn a_connection_reuses_parser_and_head() {
     let description = outcome(&mut parser, second, &mut head);
     assert_eq!(description, Outcome::Head("GET / 1.0 close len=18".into()));
     assert!(head.fields.is_empty());
+    // Of the message before, nothing is left but its memory, however little there is of the next.
+    parser.reset();
+    assert!(outcome(&mut parser, first, &mut head) != Outcome::Partial);
+    parser.reset();
+    assert_eq!(outcome(&mut parser, b"G", &mut head), Outcome::Partial);
+    assert_eq!((&head, head.fields.capacity() > 0), (&Head::default(), true));
 }
 
 #[test]
 fn a_skipped_line_starts_nothing() {
     let (mut parser, mut head) = (Parser::new(Limits::default()), Head::default());
-    for (buffer, started) in
-        [(&b""[..], false), (b"\r", false), (b"\r\n", false), (b"\r\nG", true), (b"\r\nGE", true)]
-    {
+    for (buffer, started, has_method) in [
+        (&b""[..], false, false),
+        (b"\r", false, false),
+        (b"\r\n", false, false),
+        (b"\r\nG", true, false),
+        (b"\r\nGET", true, false),
+        (b"\r\nGET ", true, true),
+    ] {
         assert_eq!(parser.parse(buffer, &mut head), Ok(Status::Partial));
-        assert_eq!(parser.started(), started, "{}", buffer.escape_ascii());
+        let found = (parser.started(), parser.has_method());
+        assert_eq!(found, (started, has_method), "{}", buffer.escape_ascii());
     }
 }
 

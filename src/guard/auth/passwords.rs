@@ -37,9 +37,9 @@ pub(super) struct Stored {
 #[derive(Debug)]
 pub struct Hasher {
     permits: Arc<Semaphore>,
-    /// Buffers nobody uses now; never more than there are permits. The lock is held to push or pop one.
+    /// Buffers nobody uses now; never more than there are permits, because who has one of those puts it back before he gives up
+    /// the other. The lock is held to push or pop one.
     buffers: Mutex<Vec<Vec<Block>>>,
-    at_once: usize,
     clock: Clock,
 }
 
@@ -62,9 +62,8 @@ impl Hasher {
 
     /// So many at once, so many in the queue.
     pub fn with_limits(clock: Clock, at_once: usize, waiting: usize) -> Self {
-        let at_once = at_once.max(1);
-        let permits = Arc::new(Semaphore::new(at_once, waiting));
-        Hasher { permits, buffers: Mutex::new(Vec::new()), at_once, clock }
+        let permits = Arc::new(Semaphore::new(at_once.max(1), waiting));
+        Hasher { permits, buffers: Mutex::new(Vec::new()), clock }
     }
 
     /// Whether `password` is the one that was stored; hashes it in any case.
@@ -74,11 +73,7 @@ impl Hasher {
         let mut buffer = self.buffers.lock().pop().unwrap_or_default();
         let hashed = hash_into(&mut buffer, &stored.params, password, &stored.salt, stored.hash.len());
         // A buffer that was made for a larger hash than most is not kept from the next one, which may need it.
-        let mut buffers = self.buffers.lock();
-        if buffers.len() < self.at_once {
-            buffers.push(buffer);
-        }
-        drop(buffers);
+        self.buffers.lock().push(buffer);
         Ok(hashed?[..].ct_eq(&stored.hash).into())
     }
 }

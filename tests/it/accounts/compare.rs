@@ -22,6 +22,9 @@ fn equal_means_equal() {
     }
     assert_ne!(Digest::derived("one", b"x"), Digest::derived("other", b"x"));
     assert_ne!(Digest::derived("one", b"x"), Digest::of(b"x"));
+    let known = Digest::of(b"abc");
+    assert_eq!(known.as_bytes()[..8], [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea], "FIPS 180-4");
+    assert_eq!(known.to_base64url(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn check(fields: &[&str], expected: Presented<'_>) {
 fn one_none_or_too_many() {
     let many = vec!["a=b"; 64].join("; ");
     let long = format!("a={}", "x".repeat(9000));
+    let [longest, longer] = [8192, 8193].map(|length| format!("sid=abc; a={}", "x".repeat(length - 11)));
     let rows: &[(&[&str], Presented)] = &[
         (&[], Presented::Absent),
         (&[""], Presented::Absent),
@@ -39,6 +40,8 @@ fn one_none_or_too_many() {
         (&[&many, "sid=abc"], Presented::Ambiguous),
         (&["sid=abc", &many], Presented::Ambiguous),
         (&["sid=abc", &long], Presented::Ambiguous),
+        (&[&longest], Presented::One(b"abc")),
+        (&[&longer], Presented::Ambiguous),
     ];
     for (fields, expected) in rows {
         check(fields, *expected);

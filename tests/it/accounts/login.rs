@@ -69,6 +69,20 @@ fn a_client_pauses_twice_as_long_each_time() {
     check(&login, "ada", "right", client(1), wait(1));
 }
 
+/// Fifteen quiet minutes after the last pause all is forgotten, and nothing before.
+#[test]
+fn wrong_passwords_are_remembered_for_fifteen_minutes() {
+    for (quiet, expected) in [(899, wait(2)), (900, Ok("ada"))] {
+        let (login, clock) = login();
+        for name in ["a", "b", "c", "d", "e"] {
+            check(&login, name, "guess", client(1), WRONG);
+        }
+        clock.advance(seconds(1 + quiet));
+        check(&login, "ada", "guess", client(1), WRONG);
+        check(&login, "ada", "right", client(1), expected);
+    }
+}
+
 #[test]
 fn an_account_of_ones_own_wipes_nothing_off_the_slate() {
     let (login, clock) = login();

@@ -1,9 +1,11 @@
 //! Sessions in memory.
 
 use super::{at, seconds};
-use selvedge::clock::Tick;
+use selvedge::Guard;
+use selvedge::clock::{Clock, Tick};
+use selvedge::guard::Census;
 use selvedge::guard::auth::Digest;
-use selvedge::guard::session::{MemoryStore, Record, SessionLimits, SessionStore, StoreError};
+use selvedge::guard::session::{MemoryStore, Record, SessionLimits, SessionStore, Sessions, StoreError};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -43,6 +45,87 @@ fn idle_for_half_an_hour_or_eight_hours_in_all() {
     assert_eq!(SessionStore::count(&store), Some(1));
     SessionStore::sweep(&store, at(1800));
     assert_eq!(SessionStore::count(&store), Some(0), "as a guard does it");
+}
+
+/// A store somewhere else, which says no more than it must.
+struct Elsewhere;
+
+impl SessionStore for Elsewhere {
+    fn insert(&self, _: Digest, _: Record, _: Tick) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable)
+    }
+
+    fn load(&self, _: &Digest, _: Tick) -> Option<Record> {
+        None
+    }
+
+    fn save(&self, _: &Digest, _: Arc<[u8]>, _: Tick) -> bool {
+        false
+    }
+
+    fn renew(&self, _: &Digest, _: Digest, _: Record, _: Tick) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable)
+    }
+
+    fn remove(&self, _: &Digest, _: Tick) -> bool {
+        false
+    }
+
+    fn remove_user(&self, _: &str, _: Tick) -> usize {
+        0
+    }
+}
+
+/// How many sessions there are is told of all stores together, and not at all where none of them can count.
+#[test]
+fn sessions_are_counted_where_they_can_be() {
+    let limits = SessionLimits::default();
+    let sessions = |count: u32| {
+        let store = store(8, 100);
+        for number in 0..count {
+            store.insert(id(number), record(None, at(0)), at(0)).expect("room");
+        }
+        Sessions::with_store(store, limits, Clock::manual())
+    };
+    let count = |guards: &[&Sessions]| {
+        let mut census = Census::default();
+        for guard in guards {
+            guard.report(at(0), &mut census);
+        }
+        census.sessions
+    };
+    let (none, two, three) = (sessions(0), sessions(2), sessions(3));
+    let elsewhere = Sessions::with_store(Elsewhere, limits, Clock::manual());
+    assert_eq!(count(&[&elsewhere]), None);
+    assert_eq!(count(&[&none]), Some(0));
+    assert_eq!(count(&[&two, &elsewhere, &three]), Some(5));
+    for (now, left) in [(1799, 2), (1800, 0)] {
+        two.sweep(at(now));
+        assert_eq!(count(&[&two]), Some(left), "{now}");
+    }
+}
+
+/// A user is found on his list as long as one of his sessions is in use, however often that is.
+#[test]
+fn who_is_there_is_on_a_list() {
+    for step in [100, 225, 226, 1700] {
+        let store = store(8, 100);
+        store.insert(id(1), record(Some("ada"), at(0)), at(0)).expect("room");
+        let last = (0..27_000).step_by(step).inspect(|now| assert!(is_live(&store, 1, at(*now)))).last();
+        let now = at(last.expect("some") + 1700);
+        assert_eq!(store.remove_user("ada", now), 1, "every {step} s");
+        assert!(!is_live(&store, 1, now), "every {step} s");
+    }
+}
+
+/// A small store has room for as many as it says, whoever they are.
+#[test]
+fn a_small_store_is_of_one_piece() {
+    let store = store(8, 200);
+    let insert = |number: &u32| {
+        store.insert(id(*number), record(Some(&format!("user {number}")), at(0)), at(0)).is_ok()
+    };
+    assert_eq!((0..300).take_while(insert).count(), 200);
 }
 
 #[test]
@@ -110,8 +193,10 @@ fn who_is_logged_in_makes_way_for_nobody() {
         let user = format!("user {number}");
         refused += usize::from(store.insert(id(number), record(Some(&user), at(1)), at(1)).is_err());
     }
-    assert!(refused > 800 && store.len() <= 64, "{refused}");
+    assert!((801..890).contains(&refused), "the others took the places of nobody: {refused}");
+    assert!(store.len() <= 64);
     assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
+    assert!(kept[..3].iter().all(|number| store.remove_user(&format!("user {number}"), at(1)) == 1));
     // An hour later nobody has come back, and all make room: those that remember users too.
     let now = at(3600);
     let let_in = (2000..2032).filter(|number| {
@@ -130,6 +215,12 @@ fn no_session_without_a_list() {
     assert!(!is_live(&store, 2, at(1900)) && store.is_empty());
     assert_eq!(store.insert(id(3), record(None, at(1900)), at(1900)), Ok(()), "nobody needs no list");
     assert_eq!(store.insert(id(4), record(Some("bob"), at(2100)), at(2100)), Ok(()));
+    assert!(store.remove(&id(4), at(2100)));
+    assert_eq!(
+        store.insert(id(5), record(Some("eve"), at(2100)), at(2100)),
+        Ok(()),
+        "an empty one gives way"
+    );
 }
 
 /// A renewal may fall where there is no room: then it is over, and on no list any more.

@@ -87,6 +87,10 @@ fn bounds_of_an_account() {
     assert!(Accounts::parse(good_but("m=8,", "m=65536,")).is_ok());
     assert!(Accounts::parse(good_but("t=1,", "t=16,")).is_ok());
     assert!(Accounts::parse(good_but("m=8,t=1,p=1", "m=64,t=1,p=8")).is_ok());
+    assert!(
+        Accounts::parse(good_but("c2FsdCBvZiB0aGUgdGVzdA", "c2FsdHNhbHQ")).is_ok(),
+        "eight bytes of salt"
+    );
     for much in [("t=1,", "t=17,"), ("m=8,t=1,p=1", "m=72,t=1,p=9")] {
         assert!(Accounts::parse(good_but(much.0, much.1)).is_err(), "{much:?}");
     }
@@ -124,6 +128,8 @@ fn one_account() {
         assert_eq!(one.as_ref().map(Accounts::len).ok(), expected.is_none().then_some(1), "{name:?}");
         assert_eq!(one.err().map(|error| error.to_string()).as_deref(), *expected);
         let Ok(accounts) = Accounts::one(name, b"secret") else { continue };
+        assert!(!accounts.is_empty());
+        assert!(format!("{accounts:?}").contains("Stored(…)"), "{accounts:?}");
         let login = Login::new(accounts, Clock::system());
         assert_eq!(login.check(name, b"secret", client(1)).expect("it is he").as_ref(), *name);
     }

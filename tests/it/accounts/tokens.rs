@@ -46,7 +46,8 @@ fn the_guard_sweeps_its_store() {
     let tokens = Arc::new(TokenStore::new(clock.clone()));
     tokens.issue("ada", seconds(60), Uses::Many).expect("room");
     clock.advance(seconds(60));
-    BearerAuth::new(tokens.clone()).sweep(clock.now());
+    // Guards can be shared.
+    Arc::new(BearerAuth::new(tokens.clone())).sweep(clock.now());
     assert_eq!(tokens.sweep(), 0, "nothing is left");
 }
 
@@ -62,6 +63,15 @@ fn a_full_store_keeps_its_promises() {
     assert!(tokens.check(first.as_str().as_bytes()).is_some());
     clock.advance(seconds(61));
     assert!(tokens.issue("next", seconds(60), Uses::Many).is_ok(), "the expired make room");
+}
+
+/// A small store has room for as many as it says, whatever they are.
+#[test]
+fn a_small_store_is_of_one_piece() {
+    let clock = Clock::manual();
+    let tokens = TokenStore::with_capacity(clock.clone(), 100);
+    let issued = (0..200).take_while(|_| tokens.issue("x", seconds(60), Uses::Many).is_ok()).count();
+    assert_eq!(issued, 100);
 }
 
 #[test]

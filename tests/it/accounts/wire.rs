@@ -5,7 +5,7 @@ use selvedge::clock::Clock;
 use selvedge::guard::auth::{Accounts, BasicAuth, BearerAuth, Login, Subject, TokenStore, Uses};
 use selvedge::guard::session::{MemoryStore, SessionLimits, Sessions};
 use selvedge::service::with_accounts;
-use selvedge::{Csrf, Guard, Handler, Request, Router, Server};
+use selvedge::{Csrf, Guard, Handler, Request, Router, Server, StatusCode};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -90,7 +90,8 @@ fn application(sessions: &Sessions) -> Server {
         .get("/visit", move |request: &mut Request| {
             let visits_so_far = visits.get(request).unwrap_or(0_u32) + 1;
             visits.set(request, &visits_so_far).expect("room");
-            format!("{visits_so_far}")
+            // What a handler keeps it finds at once.
+            visits.get(request).unwrap_or(0_u32).to_string()
         })
         .post("/promote", move |request: &mut Request| match promoted.renew(request) {
             Ok(()) => "promoted".to_owned(),
@@ -291,6 +292,7 @@ fn logged_out_everywhere() {
     let cookies =
         [(); 2].map(|()| format!("Cookie: {}", ask(&server, "POST", "/login", &[FORM], ADA).cookie()));
     assert!(cookies[0].starts_with(&format!("Cookie: {}=", sessions.cookie_name())), "{}", cookies[0]);
+    assert!(format!("{sessions:?}").starts_with("Sessions { cookie: \"__Host-sid\", limits: "));
     assert_eq!(["bob", "ada", "ada"].map(|user| sessions.log_out_everywhere(user)), [0, 2, 0]);
     for cookie in &cookies {
         assert_eq!(ask(&server, "GET", "/me", &[cookie], "").status, 401);
@@ -387,4 +389,12 @@ fn basic_credentials() {
         assert_eq!(answer.field("www-authenticate"), challenge);
         assert_eq!(answer.field("retry-after"), (*status == 429).then_some("1"));
     }
+    // Who is refused by somebody else is not asked for a password.
+    let accounts = Accounts::parse(line("ada", "right")).expect("good");
+    let login = Arc::new(Login::new(accounts, Clock::system()));
+    let guard = BasicAuth::new(login, "house", Clock::system()).expect("random").except("/own");
+    assert!(guard.may_wait(), "hashing takes its time");
+    let server = serve(vec![Box::new(guard)], |_: &mut Request| StatusCode::UNAUTHORIZED);
+    let answer = ask(&server, "GET", "/own", &[], "");
+    assert_eq!((answer.status, answer.field("www-authenticate")), (401, None));
 }
