@@ -45,6 +45,9 @@ use std::path::Path;
 /// What answers for whatever is not there in a single-page application.
 const SPA: &[u8] = b"index.html";
 
+/// What an answer varies by that may be another for who accepts HTML, and be in another coding.
+const BOTH: &str = "Accept, Accept-Encoding";
+
 /// Serves the files below a directory, to GET and HEAD.
 ///
 /// ```
@@ -64,7 +67,7 @@ const SPA: &[u8] = b"index.html";
 /// **How.** A path that ends with `/` is a directory's and gets its [index](Files::with_index), or its listing, if there is
 /// to be one; a directory's path without it is redirected (301). Preconditions are evaluated and ranges are sent as RFC 9110
 /// has them. Where a file of text has a sibling `.br`, `.zst` or `.gz` that is no older, a client that accepts that coding
-/// gets the sibling's bytes. The kernel sends files from its own memory: to change one, rename another over it
+/// gets the sibling's bytes; what is no text is the same for all. The kernel sends files from its own memory: to change one, rename another over it
 /// ([`Body::file`]).
 ///
 /// **How many at once.** A request in flight, of which there are `max_in_flight`, is one that opens files or reads a
@@ -192,7 +195,7 @@ impl Files {
         match self.find(&below) {
             Ok(Found::File(path, file, metadata)) => {
                 let chosen = self.choose(&asked, &path, file, &metadata);
-                chosen.map_or_else(not_acceptable, |representation| representation.answer(&asked))
+                chosen.map_or_else(|| not_acceptable(request), |representation| representation.answer(&asked))
             }
             Ok(Found::Directory(directory)) => self.list(request, &asked, &below, directory),
             Ok(Found::Elsewhere) => moved(&below, request.query()),
@@ -255,8 +258,10 @@ impl Files {
             && names_html(request.header_values("accept"))
             && let Ok(Opened::File(file, metadata)) = self.root.open_below(SPA)
         {
-            let Some(chosen) = self.choose(asked, SPA, file, &metadata) else { return not_acceptable() };
-            return Representation { vary: Some("Accept, Accept-Encoding"), ..chosen }.answer(asked);
+            let Some(chosen) = self.choose(asked, SPA, file, &metadata) else {
+                return not_acceptable(request);
+            };
+            return Representation { vary: Some(BOTH), ..chosen }.answer(asked);
         }
         self.not_found()
     }
@@ -296,8 +301,11 @@ fn busy() -> Response {
     Response::problem(StatusCode::SERVICE_UNAVAILABLE).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
-fn not_acceptable() -> Response {
-    Response::problem(StatusCode::NOT_ACCEPTABLE)
+/// Its text depends on Accept, and that it is sent at all on Accept-Encoding.
+fn not_acceptable(request: &Request) -> Response {
+    let mut response = Response::problem(StatusCode::NOT_ACCEPTABLE);
+    response.spell_out_problem(request);
+    response.with_header(VARY, HeaderValue::from_static(BOTH))
 }
 
 fn is_served(method: &Method) -> bool {

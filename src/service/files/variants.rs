@@ -42,29 +42,32 @@ impl Files {
         metadata: &Metadata,
     ) -> Option<Representation> {
         let kind = Kind::of(path);
-        let codings = Codings::read(asked.accept_encoding.iter().copied());
-        let (compressible, now) = (kind.is_compressible(), self.clock.date());
+        let (negotiated, now) = (kind.is_compressible(), self.clock.date());
         let of = |content, coding: Option<Coding>, validators| Representation {
             content,
             kind: kind.value.clone(),
             coding,
             validators,
-            vary: compressible.then_some("Accept-Encoding"),
+            vary: negotiated.then_some("Accept-Encoding"),
             cache_control: self.cache_control.clone(),
         };
-        // What is compressed by its nature has no compressed sibling: nobody looks for one.
-        if compressible || !codings.identity() {
-            for coding in codings.ranked() {
-                if let Some((sibling, its)) = self.sibling(path, coding, metadata) {
-                    let validators = Validators::of_file(&its, now, coding.name());
-                    return Some(of(Content::File(sibling, its.len()), Some(coding), validators));
-                }
+        // What is not worth compressing is not negotiated: whatever a client accepts, it gets the file (RFC 9110 §12.4.1), and
+        // one cached answer will do for all. A sibling of it is a download of its own.
+        if !negotiated {
+            let validators = Validators::of_file(metadata, now, "");
+            return Some(of(Content::File(file, metadata.len()), None, validators));
+        }
+        let codings = Codings::read(asked.accept_encoding.iter().copied());
+        for coding in codings.ranked() {
+            if let Some((sibling, its)) = self.sibling(path, coding, metadata) {
+                let validators = Validators::of_file(&its, now, coding.name());
+                return Some(of(Content::File(sibling, its.len()), Some(coding), validators));
             }
-            if let Some(place) = self.may_compress(codings, metadata.len()) {
-                let body = Body::reader(Gzip::new(file, metadata.len(), place));
-                let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
-                return Some(of(Content::Body(body), Some(Coding::Gzip), validators));
-            }
+        }
+        if let Some(place) = self.may_compress(codings, metadata.len()) {
+            let body = Body::reader(Gzip::new(file, metadata.len(), place));
+            let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
+            return Some(of(Content::Body(body), Some(Coding::Gzip), validators));
         }
         let validators = Validators::of_file(metadata, now, "");
         codings.identity().then(|| of(Content::File(file, metadata.len()), None, validators))
