@@ -41,6 +41,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use variants::Barred;
 
 /// What answers for whatever is not there in a single-page application.
 const SPA: &[u8] = b"index.html";
@@ -154,8 +155,8 @@ impl Files {
     }
 
     /// Whether text of a kilobyte or more that has no compressed sibling is compressed while it is sent, for clients that
-    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, others go out as they are. Off
-    /// by default.
+    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, others go out as they are, or
+    /// are 503 to those who exclude that. Off by default.
     #[must_use]
     pub fn with_gzip(mut self, gzip: bool) -> Self {
         self.gzip = gzip.then(|| Budget::new(gzip::MAX_AT_ONCE));
@@ -193,10 +194,10 @@ impl Files {
         }
         let Some(below) = Below::decode(request.path().as_bytes()) else { return self.not_found() };
         match self.find(&below) {
-            Ok(Found::File(path, file, metadata)) => {
-                let chosen = self.choose(&asked, &path, file, &metadata);
-                chosen.map_or_else(|| not_acceptable(request), |representation| representation.answer(&asked))
-            }
+            Ok(Found::File(path, file, metadata)) => match self.choose(&asked, &path, file, &metadata) {
+                Ok(representation) => representation.answer(&asked),
+                Err(barred) => without(barred, request),
+            },
             Ok(Found::Directory(directory)) => self.list(request, &asked, &below, directory),
             Ok(Found::Elsewhere) => moved(&below, request.query()),
             Err(Miss::Absent | Miss::Refused) => self.missing(request, &asked),
@@ -258,10 +259,10 @@ impl Files {
             && names_html(request.header_values("accept"))
             && let Ok(Opened::File(file, metadata)) = self.root.open_below(SPA)
         {
-            let Some(chosen) = self.choose(asked, SPA, file, &metadata) else {
-                return not_acceptable(request);
+            return match self.choose(asked, SPA, file, &metadata) {
+                Ok(chosen) => Representation { vary: Some(BOTH), ..chosen }.answer(asked),
+                Err(barred) => without(barred, request),
             };
-            return Representation { vary: Some(BOTH), ..chosen }.answer(asked);
         }
         self.not_found()
     }
@@ -301,9 +302,13 @@ fn busy() -> Response {
     Response::problem(StatusCode::SERVICE_UNAVAILABLE).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
-/// Its text depends on Accept, and that it is sent at all on Accept-Encoding.
-fn not_acceptable(request: &Request) -> Response {
-    let mut response = Response::problem(StatusCode::NOT_ACCEPTABLE);
+/// The answer where there is no representation for this client.
+fn without(barred: Barred, request: &Request) -> Response {
+    let mut response = match barred {
+        Barred::NotAccepted => Response::problem(StatusCode::NOT_ACCEPTABLE),
+        Barred::Busy => busy(),
+    };
+    // Its text depends on Accept, and that it is sent at all on Accept-Encoding.
     response.spell_out_problem(request);
     response.with_header(VARY, HeaderValue::from_static(BOTH))
 }

@@ -379,6 +379,10 @@ fn compression_is_bounded() {
     let answer = client.ask(asks("/a.txt"));
     assert_eq!((answer.status, answer.field("content-encoding")), (200, None));
     assert!(answer.body == long_text().as_bytes());
+    // Who wants nothing but that is told to wait: there will be some.
+    let only = ("Accept-Encoding", "gzip, identity;q=0");
+    let answer = ask(&mut client, "GET", "/a.txt", &[only]);
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
     drop(slow);
     eventually("there is room again", || {
         client.ask(asks("/a.txt")).field("content-encoding") == Some("gzip")
