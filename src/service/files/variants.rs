@@ -64,7 +64,7 @@ impl Files {
         // one cached answer will do for all. A sibling of it is a download of its own.
         if !negotiated {
             let validators = Validators::of_file(metadata, now, "");
-            return Ok(of(Content::File(file, metadata.len()), None, validators));
+            return Ok(of(Content::File(file, metadata.len()), kind.coding, validators));
         }
         let codings = Codings::read(asked.accept_encoding.iter().copied());
         for coding in codings.ranked() {

@@ -1,6 +1,6 @@
 //! Content codings: which one a client gets, of what is there and of what can be made.
 
-use super::{LONG_AGO, Site, ask, etag, serve};
+use super::{LONG_AGO, Site, ask, etag, pattern, serve};
 use crate::support::{Answer, Client, eventually, request};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
@@ -350,6 +350,28 @@ fn compressed_while_sent() {
     let mut old = Client::connect(&server);
     old.send("GET /a.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
     assert!(unpack(&old.answer()) == text.as_bytes());
+}
+
+/// A drawing that is stored compressed is a drawing in a coding, whoever asks for it, and is not compressed again.
+#[test]
+fn stored_compressed() {
+    let bytes = pattern(4000);
+    let site = Site::new().with("a.svgz", &bytes).with("a.svgz.gz", "other").with("B.SVGZ", &bytes);
+    let server = serve(site.files().with_gzip(true));
+    let mut client = Client::connect(&server);
+    for path in ["/a.svgz", "/B.SVGZ"] {
+        for accepted in ["gzip, br", "identity", "br, identity;q=0"] {
+            let fields = [("Accept-Encoding", accepted)];
+            let answer = ask(&mut client, "GET", path, &fields);
+            assert_eq!((answer.status, answer.field("content-encoding")), (200, Some("gzip")), "{accepted}");
+            assert_eq!(answer.field("content-type"), Some("image/svg+xml; charset=utf-8"));
+            assert_eq!((answer.field("vary"), answer.field("content-length")), (None, Some("4000")));
+            assert!(answer.body == bytes && !etag(&answer).starts_with("W/"), "{accepted}");
+            let part = ask(&mut client, "GET", path, &[fields[0], ("Range", "bytes=5-9")]);
+            assert_eq!((part.status, part.field("content-encoding")), (206, Some("gzip")), "{accepted}");
+            assert_eq!(part.body, bytes[5..10]);
+        }
+    }
 }
 
 /// So many answers are compressed at once; the next goes out as it is, and when one is done there is room again.
