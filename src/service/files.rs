@@ -41,6 +41,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 use variants::Barred;
 
 /// What answers for whatever is not there in a single-page application.
@@ -86,6 +87,8 @@ pub struct Files {
     pages: Budget,
     cache_control: Option<HeaderValue>,
     clock: Clock,
+    /// How far the date is ahead of the clock's: nothing, but in tests.
+    ahead: Duration,
 }
 
 /// Where a request leads.
@@ -114,6 +117,7 @@ impl Files {
             pages: Budget::new(variants::MAX_PAGES),
             cache_control: None,
             clock: Clock::system(),
+            ahead: Duration::ZERO,
         })
     }
 
@@ -182,6 +186,14 @@ impl Files {
     #[must_use]
     pub fn walking(mut self) -> Self {
         self.root = self.root.walking();
+        self
+    }
+
+    /// Takes it to be so much later, when files have been left alone for longer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ahead(mut self, span: Duration) -> Self {
+        self.ahead = span;
         self
     }
 

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a file has to be left alone before its time tells its versions apart: file systems keep time in steps, of
+/// How long a file has to be left alone before its times tell its versions apart: file systems keep time in steps, of
 /// two seconds where they are coarsest, and a file may be changed twice within one of them.
 const SETTLED: u64 = 2;
 /// The first second HTTP has no date for: the year 10000.
@@ -25,7 +25,8 @@ pub struct EntityTag {
 pub struct Modified {
     /// In seconds since 1970; never later than the answer.
     pub seconds: u64,
-    /// Whether that second is over for long enough for the representation to be the only one of it.
+    /// Whether that second is over for long enough, and the time of the last change, for the representation to be the only
+    /// one of it (§8.8.2.2).
     pub strong: bool,
 }
 
@@ -82,10 +83,15 @@ impl Validators {
     ///
     /// The tag changes with the file's content, and with its place, size, times, owner and mode: whatever is done to a
     /// file moves its change time, which nobody can set back. It is strong once the file has been left alone for two
-    /// seconds; before that it is weak, and another one, since a change might not show.
+    /// seconds, by its change time too; before that it is weak, and another one, since a change might not show.
+    ///
+    /// The date is that of the content, which `cp -p`, `rsync -t` and builds that can be repeated set back: two versions may
+    /// have the same. It is strong only if the file has not been changed since.
     pub fn of_file(metadata: &Metadata, now: SystemTime, coding: &str) -> Self {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-        let settled = metadata.mtime().saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
+        let last = metadata.mtime().max(metadata.ctime());
+        let settled = last.saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
+        let is_original = metadata.ctime() <= metadata.mtime();
         let mut state = DefaultHasher::new();
         // Device and inode numbers are nobody's business: NFS servers have been known to trust who knows them.
         for number in [metadata.dev(), metadata.ino()] {
@@ -104,7 +110,8 @@ impl Validators {
             if settled { "" } else { "-new" },
         );
         let seconds = u64::try_from(metadata.mtime()).ok().filter(|&seconds| seconds < END_OF_TIME);
-        let modified = seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled });
+        let modified =
+            seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled && is_original });
         Validators { tag: Some(EntityTag::new(&opaque, !settled)), modified }
     }
 

@@ -51,7 +51,7 @@ impl Files {
         metadata: &Metadata,
     ) -> Result<Representation, Barred> {
         let kind = Kind::of(path);
-        let (negotiated, now) = (kind.is_compressible(), self.clock.date());
+        let (negotiated, now) = (kind.is_compressible(), self.clock.date() + self.ahead);
         let of = |content, coding: Option<Coding>, validators| Representation {
             content,
             kind: kind.value.clone(),
