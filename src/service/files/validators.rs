@@ -81,9 +81,11 @@ impl EntityTag {
 impl Validators {
     /// Those of a file, as it is sent at `now` under the content coding `coding`.
     ///
-    /// The tag changes with the file's content, and with its place, size, times, owner and mode: whatever is done to a
-    /// file moves its change time, which nobody can set back. It is strong once the file has been left alone for two
-    /// seconds, by its change time too; before that it is weak, and another one, since a change might not show.
+    /// The tag is made of the file's size, its time and its change time, to the nanosecond. So it changes with its content,
+    /// its name, owner and mode: whatever is done to a file moves its change time, which nobody can set back. It says
+    /// nothing of where on which disk the file is, and is the same after a restart. It is strong once the file has been left
+    /// alone for two seconds, by its change time too; before that it is weak, and another one, since a change might not
+    /// show.
     ///
     /// The date is that of the content, which `cp -p`, `rsync -t` and builds that can be repeated set back: two versions may
     /// have the same. It is strong only if the file has not been changed since.
@@ -92,27 +94,24 @@ impl Validators {
         let last = metadata.mtime().max(metadata.ctime());
         let settled = last.saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
         let is_original = metadata.ctime() <= metadata.mtime();
-        let mut state = DefaultHasher::new();
-        // Device and inode numbers are nobody's business: NFS servers have been known to trust who knows them.
-        for number in [metadata.dev(), metadata.ino()] {
-            state.write_u64(number);
-        }
-        for number in [metadata.ctime(), metadata.ctime_nsec()] {
-            state.write_i64(number);
-        }
-        let opaque = format!(
-            "{:x}.{:x}-{:x}-{:016x}{}{coding}{}",
+        // Device and inode number are not in it: they are nobody's business, and a hash without a secret can be undone by
+        // trying. They would tell apart no more than two files made in one step of the file system's clock, of one size, whose
+        // directories are exchanged.
+        let text = format!(
+            "{}\"{:x}.{:x}-{:x}-{:x}.{:x}{}{coding}{}\"",
+            if settled { "" } else { "W/" },
             metadata.mtime(),
             metadata.mtime_nsec(),
             metadata.size(),
-            state.finish(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
             if coding.is_empty() { "" } else { "-" },
             if settled { "" } else { "-new" },
         );
         let seconds = u64::try_from(metadata.mtime()).ok().filter(|&seconds| seconds < END_OF_TIME);
         let modified =
             seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled && is_original });
-        Validators { tag: Some(EntityTag::new(&opaque, !settled)), modified }
+        Validators { tag: Some(EntityTag { text, weak: !settled }), modified }
     }
 
     /// The same with a weak tag, for what is made of the file anew each time.
