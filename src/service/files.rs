@@ -69,8 +69,8 @@ const BOTH: &str = "Accept, Accept-Encoding";
 /// **How.** A path that ends with `/` is a directory's and gets its [index](Files::with_index), or its listing, if there is
 /// to be one; a directory's path without it is redirected (301). Preconditions are evaluated and ranges are sent as RFC 9110
 /// has them. Where a file of text has a sibling `.br`, `.zst` or `.gz` that is no older, a client that accepts that coding
-/// gets the sibling's bytes; what is no text is the same for all. The kernel sends files from its own memory: to change one, rename another over it
-/// ([`Body::file`]).
+/// gets the sibling's bytes; what is no text is the same for all. The kernel sends files from its own memory: to change
+/// one, rename another over it ([`Body::file`]).
 ///
 /// **How many at once.** A request in flight, of which there are `max_in_flight`, is one that opens files or reads a
 /// directory, which may wait for a disk. Sending does not count: a slow reader holds its connection and nothing else.
