@@ -41,9 +41,14 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
+use variants::Barred;
 
 /// What answers for whatever is not there in a single-page application.
 const SPA: &[u8] = b"index.html";
+
+/// What an answer varies by that may be another for who accepts HTML, and be in another coding.
+const BOTH: &str = "Accept, Accept-Encoding";
 
 /// Serves the files below a directory, to GET and HEAD.
 ///
@@ -64,8 +69,8 @@ const SPA: &[u8] = b"index.html";
 /// **How.** A path that ends with `/` is a directory's and gets its [index](Files::with_index), or its listing, if there is
 /// to be one; a directory's path without it is redirected (301). Preconditions are evaluated and ranges are sent as RFC 9110
 /// has them. Where a file of text has a sibling `.br`, `.zst` or `.gz` that is no older, a client that accepts that coding
-/// gets the sibling's bytes. The kernel sends files from its own memory: to change one, rename another over it
-/// ([`Body::file`]).
+/// gets the sibling's bytes; what is no text is the same for all. The kernel sends files from its own memory: to change
+/// one, rename another over it ([`Body::file`]).
 ///
 /// **How many at once.** A request in flight, of which there are `max_in_flight`, is one that opens files or reads a
 /// directory, which may wait for a disk. Sending does not count: a slow reader holds its connection and nothing else.
@@ -82,6 +87,8 @@ pub struct Files {
     pages: Budget,
     cache_control: Option<HeaderValue>,
     clock: Clock,
+    /// How far the date is ahead of the clock's: nothing, but in tests.
+    ahead: Duration,
 }
 
 /// Where a request leads.
@@ -110,6 +117,7 @@ impl Files {
             pages: Budget::new(variants::MAX_PAGES),
             cache_control: None,
             clock: Clock::system(),
+            ahead: Duration::ZERO,
         })
     }
 
@@ -151,8 +159,8 @@ impl Files {
     }
 
     /// Whether text of a kilobyte or more that has no compressed sibling is compressed while it is sent, for clients that
-    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, others go out as they are. Off
-    /// by default.
+    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, others go out as they are, or
+    /// are 503 to those who exclude that. Off by default.
     #[must_use]
     pub fn with_gzip(mut self, gzip: bool) -> Self {
         self.gzip = gzip.then(|| Budget::new(gzip::MAX_AT_ONCE));
@@ -181,6 +189,14 @@ impl Files {
         self
     }
 
+    /// Takes it to be so much later, when files have been left alone for longer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ahead(mut self, span: Duration) -> Self {
+        self.ahead = span;
+        self
+    }
+
     fn answer(&self, request: &Request) -> Response {
         let asked = Asked::of(request);
         if self.listing
@@ -190,10 +206,10 @@ impl Files {
         }
         let Some(below) = Below::decode(request.path().as_bytes()) else { return self.not_found() };
         match self.find(&below) {
-            Ok(Found::File(path, file, metadata)) => {
-                let chosen = self.choose(&asked, &path, file, &metadata);
-                chosen.map_or_else(not_acceptable, |representation| representation.answer(&asked))
-            }
+            Ok(Found::File(path, file, metadata)) => match self.choose(&asked, &path, file, &metadata) {
+                Ok(representation) => representation.answer(&asked),
+                Err(barred) => without(barred, request),
+            },
             Ok(Found::Directory(directory)) => self.list(request, &asked, &below, directory),
             Ok(Found::Elsewhere) => moved(&below, request.query()),
             Err(Miss::Absent | Miss::Refused) => self.missing(request, &asked),
@@ -255,8 +271,10 @@ impl Files {
             && names_html(request.header_values("accept"))
             && let Ok(Opened::File(file, metadata)) = self.root.open_below(SPA)
         {
-            let Some(chosen) = self.choose(asked, SPA, file, &metadata) else { return not_acceptable() };
-            return Representation { vary: Some("Accept, Accept-Encoding"), ..chosen }.answer(asked);
+            return match self.choose(asked, SPA, file, &metadata) {
+                Ok(chosen) => Representation { vary: Some(BOTH), ..chosen }.answer(asked),
+                Err(barred) => without(barred, request),
+            };
         }
         self.not_found()
     }
@@ -296,8 +314,15 @@ fn busy() -> Response {
     Response::problem(StatusCode::SERVICE_UNAVAILABLE).with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
-fn not_acceptable() -> Response {
-    Response::problem(StatusCode::NOT_ACCEPTABLE)
+/// The answer where there is no representation for this client.
+fn without(barred: Barred, request: &Request) -> Response {
+    let mut response = match barred {
+        Barred::NotAccepted => Response::problem(StatusCode::NOT_ACCEPTABLE),
+        Barred::Busy => busy(),
+    };
+    // Its text depends on Accept, and that it is sent at all on Accept-Encoding.
+    response.spell_out_problem(request);
+    response.with_header(VARY, HeaderValue::from_static(BOTH))
 }
 
 fn is_served(method: &Method) -> bool {

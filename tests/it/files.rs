@@ -58,8 +58,9 @@ impl Site {
         file.set_modified(modified).expect("a time");
     }
 
+    /// Its files, an hour after they were written: that they have just been changed does not show.
     fn files(&self) -> Files {
-        Files::open(&self.0).expect("a directory")
+        Files::open(&self.0).expect("a directory").ahead(Duration::from_secs(3600))
     }
 
     fn serve(&self) -> Server {

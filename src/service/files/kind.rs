@@ -1,5 +1,6 @@
 //! Media types by the names of files.
 
+use super::accept::Coding;
 use http::HeaderValue;
 
 /// What a file is, as far as its name tells.
@@ -8,12 +9,15 @@ pub(super) struct Kind {
     pub(super) value: HeaderValue,
     /// Without its parameters.
     pub(super) essence: &'static str,
+    /// That its files are in, and without which nobody could read them.
+    pub(super) coding: Option<Coding>,
 }
 
 impl Kind {
     /// By what follows the last dot of the name. Text is taken to be UTF-8, and what nobody knows to be bytes.
     pub(super) fn of(path: &[u8]) -> Kind {
-        let essence = extension(path).and_then(|extension| mime_guess::from_ext(extension).first_raw());
+        let extension = extension(path);
+        let essence = extension.and_then(|extension| mime_guess::from_ext(extension).first_raw());
         let essence = match essence.unwrap_or("application/octet-stream") {
             // RFC 9239 §6: one type for all scripts.
             "application/javascript" => "text/javascript",
@@ -31,12 +35,15 @@ impl Kind {
                 .unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8")),
             _ => HeaderValue::from_static(essence),
         };
-        Kind { value, essence }
+        // The one kind of text that is stored compressed and has the type of what it then is (SVG 1.1, §1.2).
+        let coding =
+            extension.filter(|extension| extension.eq_ignore_ascii_case("svgz")).map(|_| Coding::Gzip);
+        Kind { value, essence, coding }
     }
 
     /// Whether files of this kind become smaller when they are compressed. Most large ones are compressed already.
     pub(super) fn is_compressible(&self) -> bool {
-        is_text(self.essence)
+        let is_loose = is_text(self.essence)
             || matches!(
                 self.essence,
                 "application/wasm"
@@ -47,7 +54,8 @@ impl Kind {
                     | "image/bmp"
                     | "image/x-icon"
                     | "image/vnd.microsoft.icon"
-            )
+            );
+        is_loose && self.coding.is_none()
     }
 }
 

@@ -1,14 +1,13 @@
 //! What is in a directory.
 
 use super::path::{Below, is_served};
-use super::root::{Miss, Opened, Root};
+use super::root::Root;
 use crate::message::Request;
-use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Stat, statat};
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 
 /// Entries of a directory that are looked at, hidden ones included. Which they are of a larger one is up to the file
 /// system.
@@ -91,13 +90,12 @@ impl Listing {
             // What is gone by now, or may not be looked at, is left out.
             let Ok(stat) = statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let entry = match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink => Entry::behind_link(root, below, name.to_bytes()).ok(),
-                kind if matches!(kind, FileType::RegularFile | FileType::Directory) => Some(Entry::new(
-                    name.to_bytes(),
-                    kind == FileType::Directory,
-                    u64::try_from(stat.st_size).unwrap_or(0),
-                    stat.st_mtime,
-                )),
+                // What a client would get by its name, if links are followed.
+                FileType::Symlink => {
+                    let behind = root.look_at(&below.join(name.to_bytes()));
+                    behind.ok().map(|stat| Entry::new(name.to_bytes(), &stat))
+                }
+                FileType::RegularFile | FileType::Directory => Some(Entry::new(name.to_bytes(), &stat)),
                 _ => None,
             };
             listing.entries.extend(entry);
@@ -126,17 +124,14 @@ impl Listing {
 }
 
 impl Entry {
-    fn new(name: &[u8], is_directory: bool, size: u64, modified: i64) -> Entry {
-        Entry { name: name.to_vec(), shown: show(name), is_directory, size, modified }
-    }
-
-    /// What a client would get by its name, if links are followed.
-    fn behind_link(root: &Root, below: &Below, name: &[u8]) -> Result<Entry, Miss> {
-        let (metadata, is_directory) = match root.open_below(&below.join(name))? {
-            Opened::File(_, metadata) => (metadata, false),
-            Opened::Directory(directory) => (directory.metadata().map_err(|_| Miss::Failed)?, true),
-        };
-        Ok(Entry::new(name, is_directory, metadata.len(), metadata.mtime()))
+    fn new(name: &[u8], stat: &Stat) -> Entry {
+        Entry {
+            name: name.to_vec(),
+            shown: show(name),
+            is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: stat.st_mtime,
+        }
     }
 }
 

@@ -4,8 +4,11 @@
 //! links lead out of it; and whatever is looked at first, somebody may change before it is opened. Here the kernel resolves
 //! the path from a descriptor of the root, and refuses to leave it at any step (`openat2` with `RESOLVE_BENEATH`). Where
 //! there is no such call, each step is opened from the last one and no link is followed.
+//!
+//! What it is is looked at before it is opened: a pipe that is opened, if only to find out that it is one, takes what
+//! others write into it, and a device does what it does. Who puts one in a file's place in between has lost that bet.
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 #[cfg(target_os = "linux")]
 use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -75,11 +78,10 @@ impl Root {
         self
     }
 
-    /// Opens `path`: names with a `/` between them, or nothing for the root itself. Never waits for a pipe to be opened at
-    /// its other end.
+    /// Opens `path`: names with a `/` between them, or nothing for the root itself. Neither pipes nor devices are opened.
     pub fn open_below(&self, path: &[u8]) -> Result<Opened, Miss> {
         let path = if path.is_empty() { b"." } else { path };
-        let file = File::from(self.resolve(path, OPENED)?);
+        let file = File::from(self.open_served(path)?);
         let metadata = file.metadata().map_err(|_| Miss::Failed)?;
         match metadata.file_type() {
             kind if kind.is_file() => Ok(Opened::File(file, metadata)),
@@ -93,10 +95,38 @@ impl Root {
         self.resolve(path, PASSED | OFlags::DIRECTORY).is_ok()
     }
 
+    /// What `path` leads to, if that is served: looked at and not opened, and so readable or not.
+    pub(super) fn look_at(&self, path: &[u8]) -> Result<Stat, Miss> {
+        let stat = self.stat(path)?;
+        is_served(&stat)?;
+        Ok(stat)
+    }
+
+    fn open_served(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        // A single name that is no link leads nowhere else: two calls do, where a longer path takes four.
+        if self.walks || !(self.follow_links || path.contains(&b'/')) {
+            return self.walk(path, |from, name| {
+                is_served(&statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?)?;
+                openat(from, name, OPENED | OFlags::NOFOLLOW, Mode::empty())
+            });
+        }
+        is_served(&self.stat(path)?)?;
+        self.resolve(path, OPENED)
+    }
+
+    fn stat(&self, path: &[u8]) -> Result<Stat, Errno> {
+        if self.walks {
+            return self.walk(path, |from, name| statat(from, name, AtFlags::SYMLINK_NOFOLLOW));
+        }
+        fstat(self.resolve(path, PASSED)?)
+    }
+
     #[cfg(target_os = "linux")]
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let walk =
+            || self.walk(path, |from, name| openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty()));
         if self.walks {
-            return self.walk(path, flags);
+            return walk();
         }
         let links = if self.follow_links { ResolveFlags::empty() } else { ResolveFlags::NO_SYMLINKS };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
@@ -106,7 +136,7 @@ impl Root {
             match openat2(&self.directory, path, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) if attempts < ATTEMPTS => {}
                 // Forbidden since the root was opened.
-                Err(Errno::NOSYS | Errno::PERM) => return self.walk(path, flags),
+                Err(Errno::NOSYS | Errno::PERM) => return walk(),
                 done => return done,
             }
         }
@@ -114,26 +144,42 @@ impl Root {
 
     #[cfg(not(target_os = "linux"))]
     fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-        self.walk(path, flags)
+        self.walk(path, |from, name| openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty()))
     }
 
-    /// Follows no link, and so has nothing that could be exchanged on its way.
-    fn walk(&self, path: &[u8], last: OFlags) -> Result<OwnedFd, Errno> {
+    /// Goes to the directory `path` ends in, and does with the last name what `end` does. Follows no link on its way, and
+    /// so has nothing there that could be exchanged.
+    fn walk<T>(
+        &self,
+        path: &[u8],
+        end: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let mut names = path.split(|&byte| byte == b'/').peekable();
         let mut here: Option<OwnedFd> = None;
         while let Some(name) = names.next() {
             if name == b".." || name.is_empty() {
                 return Err(Errno::XDEV);
             }
-            let flags = if names.peek().is_some() { PASSED | OFlags::DIRECTORY } else { last };
             let from = here.as_ref().map_or(self.directory.as_fd(), AsFd::as_fd);
-            here = Some(openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty())?);
+            if names.peek().is_none() {
+                return end(from, name);
+            }
+            let flags = PASSED | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            here = Some(openat(from, name, flags, Mode::empty())?);
         }
-        here.ok_or(Errno::NOENT)
+        Err(Errno::NOENT)
     }
 }
 
-/// For what is served: a pipe without a writer does not keep us, and a terminal does not become ours.
+fn is_served(stat: &Stat) -> Result<(), Errno> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory => Ok(()),
+        _ => Err(Errno::NXIO),
+    }
+}
+
+/// For what is served. Should it have become something else: a pipe without a writer does not keep us, and a terminal does
+/// not become ours.
 const OPENED: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// For directories on the way, which need not be readable.

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a file has to be left alone before its time tells its versions apart: file systems keep time in steps, of
+/// How long a file has to be left alone before its times tell its versions apart: file systems keep time in steps, of
 /// two seconds where they are coarsest, and a file may be changed twice within one of them.
 const SETTLED: u64 = 2;
 /// The first second HTTP has no date for: the year 10000.
@@ -25,7 +25,8 @@ pub struct EntityTag {
 pub struct Modified {
     /// In seconds since 1970; never later than the answer.
     pub seconds: u64,
-    /// Whether that second is over for long enough for the representation to be the only one of it.
+    /// Whether that second is over for long enough, and the time of the last change, for the representation to be the only
+    /// one of it (§8.8.2.2).
     pub strong: bool,
 }
 
@@ -80,32 +81,37 @@ impl EntityTag {
 impl Validators {
     /// Those of a file, as it is sent at `now` under the content coding `coding`.
     ///
-    /// The tag changes with the file's content, and with its place, size, times, owner and mode: whatever is done to a
-    /// file moves its change time, which nobody can set back. It is strong once the file has been left alone for two
-    /// seconds; before that it is weak, and another one, since a change might not show.
+    /// The tag is made of the file's size, its time and its change time, to the nanosecond. So it changes with its content,
+    /// its name, owner and mode: whatever is done to a file moves its change time, which nobody can set back. It says
+    /// nothing of where on which disk the file is, and is the same after a restart. It is strong once the file has been left
+    /// alone for two seconds, by its change time too; before that it is weak, and another one, since a change might not
+    /// show.
+    ///
+    /// The date is that of the content, which `cp -p`, `rsync -t` and builds that can be repeated set back: two versions may
+    /// have the same. It is strong only if the file has not been changed since.
     pub fn of_file(metadata: &Metadata, now: SystemTime, coding: &str) -> Self {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-        let settled = metadata.mtime().saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
-        let mut state = DefaultHasher::new();
-        // Device and inode numbers are nobody's business: NFS servers have been known to trust who knows them.
-        for number in [metadata.dev(), metadata.ino()] {
-            state.write_u64(number);
-        }
-        for number in [metadata.ctime(), metadata.ctime_nsec()] {
-            state.write_i64(number);
-        }
-        let opaque = format!(
-            "{:x}.{:x}-{:x}-{:016x}{}{coding}{}",
+        let last = metadata.mtime().max(metadata.ctime());
+        let settled = last.saturating_add_unsigned(SETTLED) < now.try_into().unwrap_or(i64::MAX);
+        let is_original = metadata.ctime() <= metadata.mtime();
+        // Device and inode number are not in it: they are nobody's business, and a hash without a secret can be undone by
+        // trying. They would tell apart no more than two files made in one step of the file system's clock, of one size, whose
+        // directories are exchanged.
+        let text = format!(
+            "{}\"{:x}.{:x}-{:x}-{:x}.{:x}{}{coding}{}\"",
+            if settled { "" } else { "W/" },
             metadata.mtime(),
             metadata.mtime_nsec(),
             metadata.size(),
-            state.finish(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
             if coding.is_empty() { "" } else { "-" },
             if settled { "" } else { "-new" },
         );
         let seconds = u64::try_from(metadata.mtime()).ok().filter(|&seconds| seconds < END_OF_TIME);
-        let modified = seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled });
-        Validators { tag: Some(EntityTag::new(&opaque, !settled)), modified }
+        let modified =
+            seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled && is_original });
+        Validators { tag: Some(EntityTag { text, weak: !settled }), modified }
     }
 
     /// The same with a weak tag, for what is made of the file anew each time.

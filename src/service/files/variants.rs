@@ -8,7 +8,7 @@ use super::represent::{Asked, Content, Representation};
 use super::root::Opened;
 use super::validators::Validators;
 use crate::message::Body;
-use crate::threads::Share;
+use crate::threads::{Budget, Share};
 use http::HeaderValue;
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};
@@ -32,42 +32,58 @@ impl Read for Page {
     }
 }
 
+/// Why none of its representations is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Barred {
+    /// The client accepts none of them.
+    NotAccepted,
+    /// The only one it accepts cannot be made now: too many are being compressed.
+    Busy,
+}
+
 impl Files {
-    /// Chooses among the representations of the file at `path`; `None` if the client accepts none of them.
+    /// Chooses among the representations of the file at `path`.
     pub(super) fn choose(
         &self,
         asked: &Asked<'_>,
         path: &[u8],
         file: File,
         metadata: &Metadata,
-    ) -> Option<Representation> {
+    ) -> Result<Representation, Barred> {
         let kind = Kind::of(path);
-        let codings = Codings::read(asked.accept_encoding.iter().copied());
-        let (compressible, now) = (kind.is_compressible(), self.clock.date());
+        let (negotiated, now) = (kind.is_compressible(), self.clock.date() + self.ahead);
         let of = |content, coding: Option<Coding>, validators| Representation {
             content,
             kind: kind.value.clone(),
             coding,
             validators,
-            vary: compressible.then_some("Accept-Encoding"),
+            vary: negotiated.then_some("Accept-Encoding"),
             cache_control: self.cache_control.clone(),
         };
-        // What is compressed by its nature has no compressed sibling: nobody looks for one.
-        if compressible || !codings.identity() {
-            for coding in codings.ranked() {
-                if let Some((sibling, its)) = self.sibling(path, coding, metadata) {
-                    let validators = Validators::of_file(&its, now, coding.name());
-                    return Some(of(Content::File(sibling, its.len()), Some(coding), validators));
-                }
-            }
-            if let Some(place) = self.may_compress(codings, metadata.len()) {
-                let body = Body::reader(Gzip::new(file, metadata.len(), place));
-                let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
-                return Some(of(Content::Body(body), Some(Coding::Gzip), validators));
+        // What is not worth compressing is not negotiated: whatever a client accepts, it gets the file (RFC 9110 §12.4.1), and
+        // one cached answer will do for all. A sibling of it is a download of its own.
+        if !negotiated {
+            let validators = Validators::of_file(metadata, now, "");
+            return Ok(of(Content::File(file, metadata.len()), kind.coding, validators));
+        }
+        let codings = Codings::read(asked.accept_encoding.iter().copied());
+        for coding in codings.ranked() {
+            if let Some((sibling, its)) = self.sibling(path, coding, metadata) {
+                let validators = Validators::of_file(&its, now, coding.name());
+                return Ok(of(Content::File(sibling, its.len()), Some(coding), validators));
             }
         }
+        let places = self.places_to_compress(codings, metadata.len());
+        if let Some(place) = places.and_then(free_place) {
+            let body = Body::reader(Gzip::new(file, metadata.len(), place));
+            let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
+            return Ok(of(Content::Body(body), Some(Coding::Gzip), validators));
+        }
+        if !codings.identity() {
+            return Err(if places.is_some() { Barred::Busy } else { Barred::NotAccepted });
+        }
         let validators = Validators::of_file(metadata, now, "");
-        codings.identity().then(|| of(Content::File(file, metadata.len()), None, validators))
+        Ok(of(Content::File(file, metadata.len()), None, validators))
     }
 
     /// A page made for this answer; `None` if all such pages together have become too large.
@@ -79,7 +95,7 @@ impl Files {
         let codings = Codings::read(asked.accept_encoding.iter().copied());
         let (len, validators) = (html.len() as u64, Validators::of_bytes(html.as_bytes()));
         let page = Page { html: Cursor::new(html), _share: share };
-        let (coding, body) = match self.may_compress(codings, len) {
+        let (coding, body) = match self.places_to_compress(codings, len).and_then(free_place) {
             Some(place) => (Some(Coding::Gzip), Body::reader(Gzip::new(page, len, place))),
             None => (None, Body::sized_reader(page, len)),
         };
@@ -103,11 +119,16 @@ impl Files {
         (is_current && metadata.len() > 0).then_some((file, metadata))
     }
 
-    /// Compression, if that is on, wanted, worth it and not going on in too many places.
-    fn may_compress(&self, codings: Codings, len: u64) -> Option<Share> {
+    /// Where compression is done, if that is on, wanted and worth it.
+    fn places_to_compress(&self, codings: Codings, len: u64) -> Option<&Budget> {
         let is_wanted = codings.ranked().any(|coding| coding == Coding::Gzip);
         let is_worth_it = len >= gzip::MIN_LENGTH || !codings.identity();
-        let mut place = self.gzip.as_ref().filter(|_| is_wanted && is_worth_it)?.share();
-        place.draw(1).then_some(place)
+        self.gzip.as_ref().filter(|_| is_wanted && is_worth_it)
     }
+}
+
+/// One of them, unless all are taken.
+fn free_place(places: &Budget) -> Option<Share> {
+    let mut place = places.share();
+    place.draw(1).then_some(place)
 }

@@ -1,6 +1,6 @@
 //! Content codings: which one a client gets, of what is there and of what can be made.
 
-use super::{LONG_AGO, Site, ask, etag, serve};
+use super::{LONG_AGO, Site, ask, etag, pattern, serve};
 use crate::support::{Answer, Client, eventually, request};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
@@ -136,6 +136,7 @@ fn siblings_by_what_is_accepted() {
         let answer = ask(&mut client, "GET", "/a.css", &fields);
         if expected == "406" {
             assert_eq!(answer.status, 406, "{accepted:?}");
+            assert_eq!(answer.field("vary"), Some("Accept, Accept-Encoding"), "{accepted:?}");
             continue;
         }
         assert_eq!((answer.status, coding(&answer)), (200, expected), "{accepted:?}");
@@ -196,14 +197,62 @@ fn siblings_that_are_none() {
     site.write("other.gz", "gzip bytes");
     std::os::unix::fs::symlink("other.gz", site.path("a.css.gz")).expect("a link");
     expect("identity", "a link");
+}
 
-    // What is compressed by its nature is not looked for beside it, unless nothing else will do.
-    let site = siblings("a.png", &["gz"]);
-    let server = site.serve();
+/// What is no text is the same for everybody, whatever they accept, so that one cached answer will do for all: `data.tar`
+/// and `data.tar.gz` are two downloads.
+#[test]
+fn what_is_not_negotiated() {
+    for name in ["a.png", "data.tar", "data"] {
+        let site = siblings(name, &["br", "zst", "gz"]);
+        for files in [site.files(), site.files().with_gzip(true)] {
+            let server = serve(files);
+            let mut client = Client::connect(&server);
+            let path = format!("/{name}");
+            let tag = etag(&client.get(&path)).to_owned();
+            for accepted in ["gzip, br", "gzip, identity;q=0", "br, *;q=0", "*;q=0"] {
+                for (method, known, status) in
+                    [("GET", "\"x\"", 200), ("HEAD", "\"x\"", 200), ("GET", &*tag, 304)]
+                {
+                    let fields = [("Accept-Encoding", accepted), ("If-None-Match", known)];
+                    let answer = ask(&mut client, method, &path, &fields);
+                    assert_eq!((answer.status, etag(&answer)), (status, &*tag), "{path} {accepted}");
+                    assert_eq!(answer.field("content-encoding"), None, "{path} {accepted}");
+                    assert_eq!(answer.field("vary"), None, "{path} {accepted}");
+                }
+            }
+        }
+    }
+}
+
+/// Whatever depends on Accept-Encoding says so.
+#[test]
+fn what_is_negotiated() {
+    let site = siblings("index.html", &["gz"]);
+    let server = serve(site.files().with_spa(true));
     let mut client = Client::connect(&server);
-    for (accepted, expected) in [("gzip", "identity"), ("gzip, identity;q=0", "gzip")] {
-        let answer = ask(&mut client, "GET", "/a.png", &[("Accept-Encoding", accepted)]);
-        assert_eq!((coding(&answer), answer.field("vary")), (expected, None), "{accepted}");
+    let browser = ("Accept", "text/html");
+    for (path, accepted, status, vary) in [
+        ("/index.html", "gzip", 200, "Accept-Encoding"),
+        ("/index.html", "identity", 200, "Accept-Encoding"),
+        ("/index.html", "br, identity;q=0", 406, "Accept, Accept-Encoding"),
+        ("/route", "gzip", 200, "Accept, Accept-Encoding"),
+        ("/route", "br, identity;q=0", 406, "Accept, Accept-Encoding"),
+    ] {
+        let fields = [browser, ("Accept-Encoding", accepted)];
+        let answer = ask(&mut client, "GET", path, &fields);
+        assert_eq!((answer.status, answer.field("vary")), (status, Some(vary)), "{path} {accepted}");
+        if status == 200 {
+            let known = [browser, ("Accept-Encoding", accepted), ("If-None-Match", etag(&answer))];
+            let answer = ask(&mut client, "GET", path, &known);
+            assert_eq!((answer.status, answer.field("vary")), (304, Some(vary)), "{path} {accepted}");
+        } else {
+            assert!(
+                answer.text().contains("Not Acceptable") && answer.text().contains("Request"),
+                "{}",
+                answer.text()
+            );
+        }
     }
 }
 
@@ -283,8 +332,8 @@ fn compressed_while_sent() {
         ("/small.txt", "gzip", None),
         ("/enough.txt", "gzip", Some("gzip")),
         ("/a.png", "gzip", None),
+        ("/a.png", "gzip, identity;q=0", None),
         // Whoever accepts nothing else gets it wherever it can be made.
-        ("/a.png", "gzip, identity;q=0", Some("gzip")),
         ("/small.txt", "gzip, *;q=0", Some("gzip")),
     ] {
         let answer = ask(&mut client, "GET", path, &[("Accept-Encoding", accepted)]);
@@ -301,6 +350,28 @@ fn compressed_while_sent() {
     let mut old = Client::connect(&server);
     old.send("GET /a.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
     assert!(unpack(&old.answer()) == text.as_bytes());
+}
+
+/// A drawing that is stored compressed is a drawing in a coding, whoever asks for it, and is not compressed again.
+#[test]
+fn stored_compressed() {
+    let bytes = pattern(4000);
+    let site = Site::new().with("a.svgz", &bytes).with("a.svgz.gz", "other").with("B.SVGZ", &bytes);
+    let server = serve(site.files().with_gzip(true));
+    let mut client = Client::connect(&server);
+    for path in ["/a.svgz", "/B.SVGZ"] {
+        for accepted in ["gzip, br", "identity", "br, identity;q=0"] {
+            let fields = [("Accept-Encoding", accepted)];
+            let answer = ask(&mut client, "GET", path, &fields);
+            assert_eq!((answer.status, answer.field("content-encoding")), (200, Some("gzip")), "{accepted}");
+            assert_eq!(answer.field("content-type"), Some("image/svg+xml; charset=utf-8"));
+            assert_eq!((answer.field("vary"), answer.field("content-length")), (None, Some("4000")));
+            assert!(answer.body == bytes && !etag(&answer).starts_with("W/"), "{accepted}");
+            let part = ask(&mut client, "GET", path, &[fields[0], ("Range", "bytes=5-9")]);
+            assert_eq!((part.status, part.field("content-encoding")), (206, Some("gzip")), "{accepted}");
+            assert_eq!(part.body, bytes[5..10]);
+        }
+    }
 }
 
 /// So many answers are compressed at once; the next goes out as it is, and when one is done there is room again.
@@ -330,6 +401,10 @@ fn compression_is_bounded() {
     let answer = client.ask(asks("/a.txt"));
     assert_eq!((answer.status, answer.field("content-encoding")), (200, None));
     assert!(answer.body == long_text().as_bytes());
+    // Who wants nothing but that is told to wait: there will be some.
+    let only = ("Accept-Encoding", "gzip, identity;q=0");
+    let answer = ask(&mut client, "GET", "/a.txt", &[only]);
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
     drop(slow);
     eventually("there is room again", || {
         client.ask(asks("/a.txt")).field("content-encoding") == Some("gzip")

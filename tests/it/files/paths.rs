@@ -3,6 +3,7 @@
 use super::{Site, ask, serve};
 use crate::support::{Client, request};
 use proptest::prelude::*;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, mknodat, symlinkat};
 use selvedge::service::files::Below;
 use selvedge::{Error, Files};
@@ -151,6 +152,47 @@ fn files_by_their_paths() {
     // Where there is no openat2, no link is followed.
     check(site.files().walking(), ROWS.iter().copied().chain(refused()));
     check(site.files().walking().with_follow_links(true), ROWS.iter().copied().chain(refused()));
+}
+
+/// A pipe that is opened, if only for a moment, takes what is written into it; and devices have been known to do things.
+#[test]
+fn what_is_not_served_is_not_opened() {
+    let site = Site::new().with("plain.txt", "plain").with("sub/plain.txt", "plain");
+    for pipe in ["pipe", "sub/pipe", "plain.txt.gz", "index.html"] {
+        mknodat(CWD, site.path(pipe), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    }
+    link(&site, "pipe", "link");
+    link(&site, "sub/pipe", "deep");
+    link(&site, "../pipe", "sub/link");
+    let opened = inotify::init(CreateFlags::NONBLOCK).expect("a watch");
+    for pipe in ["pipe", "sub/pipe", "plain.txt.gz", "index.html"] {
+        inotify::add_watch(&opened, site.path(pipe), WatchFlags::OPEN).expect("a watch");
+    }
+    let was_opened = || rustix::io::read(&opened, &mut [0; 1024]).is_ok();
+    for files in [site.files(), site.files().with_follow_links(true), site.files().walking()] {
+        let server = serve(files.with_listing(true).with_not_found("pipe").with_spa(true));
+        let mut client = Client::connect(&server);
+        for (path, status) in [
+            ("/pipe", 404),
+            ("/sub/pipe", 404),
+            ("/link", 404),
+            ("/deep", 404),
+            ("/sub/link", 404),
+            ("/pipe/", 404),
+            ("/index.html", 404),
+            ("/plain.txt", 200),
+            ("/sub/", 200),
+            // A pipe instead of its index.
+            ("/", 404),
+        ] {
+            let fields = [("Accept-Encoding", "gzip"), ("Accept", "text/html")];
+            assert_eq!(ask(&mut client, "GET", path, &fields).status, status, "{path}");
+            assert!(!was_opened(), "{path}");
+        }
+    }
+    // The watch sees those that are.
+    drop(std::fs::File::options().read(true).write(true).open(site.path("sub/pipe")).expect("a pipe"));
+    assert!(was_opened());
 }
 
 /// What the server's own policy refuses does not get as far.

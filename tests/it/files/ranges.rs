@@ -4,6 +4,7 @@ use super::{LONG_AGO, Site, ask, etag, pattern};
 use crate::support::{Answer, Client};
 use proptest::prelude::*;
 use selvedge::service::files::ranges::{MAX_RANGES, Selection, select};
+use std::time::{Duration, SystemTime};
 
 /// Of first bytes and ends.
 fn some(ranges: &[(u64, u64)]) -> Selection {
@@ -272,9 +273,11 @@ fn many_ranges() {
 #[test]
 fn if_range() {
     let site = Site::new().with("file", "0123456789").with("new", "0123456789");
-    site.touch("new", std::time::SystemTime::now());
+    std::fs::write(site.path("made"), "0123456789").expect("a place to write");
+    site.touch("new", SystemTime::now() + Duration::from_secs(100_000));
     let server = site.serve();
     let mut client = Client::connect(&server);
+    let made = client.get("/made").field("last-modified").expect("a date").to_owned();
     let strong = etag(&client.get("/file")).to_owned();
     let new = client.get("/new");
     let (weak, just_now) = (etag(&new), new.field("last-modified").expect("a date"));
@@ -285,11 +288,10 @@ fn if_range() {
         ("/file", &format!("W/{strong}"), 200),
         ("/file", &format!("{strong}, \"other\""), 200),
         ("/file", "*", 200),
-        ("/file", LONG_AGO, 206),
-        ("/file", "Sunday, 06-Nov-94 08:49:37 GMT", 206),
-        ("/file", "Sun Nov  6 08:49:37 1994", 206),
-        ("/file", "Sun, 06 Nov 1994 08:49:36 GMT", 200),
-        ("/file", "Sun, 06 Nov 1994 08:49:38 GMT", 200),
+        ("/made", &*made, 206),
+        ("/made", LONG_AGO, 200),
+        // A time that has been set may be that of other bytes, too.
+        ("/file", LONG_AGO, 200),
         ("/file", "now", 200),
         // What has just changed may change again within the same second.
         ("/new", weak, 200),
