@@ -329,10 +329,11 @@ fn guards_are_swept_when_memory_is_short() {
     drop(server);
 }
 
-/// While a guard takes its time, its client waits, and is not taken for one who is slow to send. Others are a part of the head.
+/// A guard that takes its time is at work like a handler, and its client is not taken for one who is slow to send. Others are a
+/// part of the head.
 #[test]
 fn who_waits_for_a_guard_is_not_slow() {
-    for (phase, takes_its_time) in [("head", false), ("waiting", true)] {
+    for (phase, takes_its_time) in [("head", false), ("handling", true)] {
         let gate = Gate::default();
         let guard = AtTheGate(gate.clone());
         let guard: Arc<dyn Guard> =
