@@ -15,8 +15,10 @@ use std::time::Duration;
 /// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
 /// the board hears that an answer moves.
 const BLOCK: usize = 128 << 10;
-/// The same for a file, as long as its blocks are taken so fast that nobody could mistake the client for a slow one.
-const LARGE_BLOCK: usize = 2 << 20;
+/// The same for a file. The kernel moves so much of it at a time, and waits each time for as long as a write may.
+const FILE_BLOCK: usize = 64 << 10;
+/// As long as blocks of a file are taken so fast that nobody could mistake the client for a slow one, they become as large as this.
+const LARGE_BLOCK: usize = 4 * FILE_BLOCK;
 const FAST: Duration = Duration::from_millis(2);
 
 /// A stream, who sits there, and how slow its client may read.
@@ -166,7 +168,7 @@ impl Wire {
         // No file has what lies beyond.
         let end = offset.checked_add(len).ok_or(CloseReason::AnswerFailed)?;
         let mut copied = Vec::new();
-        let (mut block, mut far) = (BLOCK, false);
+        let (mut block, mut far) = (FILE_BLOCK, false);
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(block).min(block);
             let sent = self.put(|stream| stream.send_file(file, &mut offset, count, &mut copied));
@@ -178,7 +180,8 @@ impl Wire {
                     self.written += count as u64;
                     let began = self.moment;
                     self.note_sent(count);
-                    block = if self.moment.since(began) < FAST { LARGE_BLOCK.min(2 * block) } else { BLOCK };
+                    block =
+                        if self.moment.since(began) < FAST { LARGE_BLOCK.min(2 * block) } else { FILE_BLOCK };
                     if (block == LARGE_BLOCK) != far {
                         far = !far;
                         self.stream.run_ahead(far);
