@@ -126,7 +126,8 @@ impl Waker {
 
 impl Listener {
     /// Listens on `host:port` (port 0 takes a free one), on `unix:PATH`, or on a socket that somebody else has bound and
-    /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`).
+    /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`). Such a socket is made
+    /// non-blocking, for all who hold it, and stays so.
     pub fn bind(given: &str) -> Result<Self, Error> {
         Listener::bind_with(given, &SocketFile::default())
     }
@@ -329,15 +330,8 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        match (&self.holder, &self.socket, &self.address) {
-            (Holder::Us, _, Address::Tcp(_) | Address::Tls(_)) => {}
-            (Holder::Us, _, Address::Unix(path)) => {
-                let _ = std::fs::remove_file(path);
-            }
-            #[cfg(feature = "inherit")]
-            (Holder::Others(sharing), Socket::Tcp(listener), _) => sharing.end(listener),
-            #[cfg(feature = "inherit")]
-            (Holder::Others(sharing), Socket::Unix(listener), _) => sharing.end(listener),
+        if let (Holder::Us, Address::Unix(path)) = (&self.holder, &self.address) {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
