@@ -192,15 +192,30 @@ fn networks_hold_what_begins_alike() {
         ("2001:db8::/32", "2001:db9::", false),
         ("::/0", "2001:db8::1", true),
         ("::1", "::1", true),
+        ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ("::ffff:192.0.2.1", "192.0.2.2", false),
+        ("::ffff:10.0.0.0/104", "10.9.9.9", true),
+        ("::ffff:10.0.0.0/104", "::ffff:10.9.9.9", true),
+        ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+        ("::ffff:0.0.0.0/96", "203.0.113.1", true),
     ];
     for (network, address, held) in rows {
         let network: Network = network.parse().expect("a network");
         assert_eq!(network.contains(address.parse().expect("an address")), held, "{network} {address}");
         assert_eq!(network.to_string().parse(), Ok(network), "it comes back");
     }
-    for text in
-        ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "::/129", "10.0.0.0/8/8", "localhost"]
-    {
+    for text in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0.0/+8",
+        "10.0.0/8",
+        "::/129",
+        "10.0.0.0/8/8",
+        "localhost",
+        "::ffff:10.0.0.0/95",
+        "::ffff:10.0.0.0/8",
+    ] {
         assert!(text.parse::<Network>().is_err_and(|problem| problem.contains("10.0.0.0/8")), "{text}");
     }
 }
