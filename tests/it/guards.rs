@@ -586,6 +586,25 @@ fn many_threads_share_one_limit() {
     assert_eq!(admitted, 30);
 }
 
+/// Which addresses are one client, and what it is called.
+#[test]
+fn clients() {
+    for (address, client) in [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        // Behind a translator that uses the prefix known to all (RFC 6052 §2.1).
+        ("64:ff9b::192.0.2.7", "192.0.2.7"),
+        ("64:ff9b::192.0.2.8", "192.0.2.8"),
+        ("64:ff9b::1:c000:207", "64:ff9b::/64"),
+        // Behind one that does not.
+        ("64:ff9b:1::192.0.2.7", "64:ff9b:1::/64"),
+    ] {
+        assert_eq!(key(address).to_string(), client, "{address}");
+        assert_eq!(key(address) == key("192.0.2.7"), client == "192.0.2.7", "{address}");
+    }
+}
+
 /// A million strangers do not set free who is limited, and are one client where they share a /64.
 #[test]
 fn strangers_free_nobody() {
