@@ -2,7 +2,7 @@
 
 #[cfg(feature = "inherit")]
 use super::inherited::{self, Ringer, Sharing};
-use super::socket_file::{self, SocketFile};
+use super::socket_file::{self, Made, SocketFile};
 use super::{Stream, Tls};
 use crate::error::Error;
 use socket2::SockRef;
@@ -39,6 +39,8 @@ pub enum Address {
 /// A socket that accepts connections.
 #[derive(Debug)]
 pub struct Listener {
+    /// Its Unix socket's file, if it has made it. Goes before the socket does.
+    _file: Option<Made>,
     socket: Socket,
     address: Address,
     holder: Holder,
@@ -282,10 +284,11 @@ impl Listener {
     }
 
     fn bind_unix(path: &Path, file: &SocketFile) -> Result<Self, Error> {
-        let socket = socket_file::listen(path, file)
+        let (socket, file) = socket_file::listen(path, file)
             .map_err(|source| Error::Bind { address: path.display().to_string(), source })?;
         let address = Address::Unix(path.into());
-        Ok(Listener { socket: Socket::Unix(socket), address, holder: Holder::Us, tls: None })
+        let socket = Socket::Unix(socket);
+        Ok(Listener { _file: Some(file), socket, address, holder: Holder::Us, tls: None })
     }
 
     /// A listener over a TCP socket that listens, with the options that its connections get from it.
@@ -295,7 +298,7 @@ impl Listener {
         socket.set_tcp_nodelay(true)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-        Ok(Listener { socket: Socket::Tcp(listener), address, holder, tls: None })
+        Ok(Listener { _file: None, socket: Socket::Tcp(listener), address, holder, tls: None })
     }
 
     #[cfg(not(feature = "inherit"))]
@@ -324,15 +327,7 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let address = Address::Unix(inherited::name(&local));
-        Ok(Listener { socket: Socket::Unix(socket.into()), address, holder, tls: None })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let (Holder::Us, Address::Unix(path)) = (&self.holder, &self.address) {
-            let _ = std::fs::remove_file(path);
-        }
+        Ok(Listener { _file: None, socket: Socket::Unix(socket.into()), address, holder, tls: None })
     }
 }
 
