@@ -15,7 +15,6 @@ use crate::server::Admin;
 use crate::service::files::root::{Opened, Root};
 use rustix::fs::{Access, access};
 use std::fmt;
-use std::fs::File;
 use std::net::ToSocketAddrs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -225,7 +224,7 @@ pub(super) fn readable_by_others(path: &Path) -> Option<String> {
 fn writable(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => Err("a directory".into()),
-        Ok(_) => File::options().append(true).open(path).map(|_| ()).map_err(|error| error.to_string()),
+        Ok(_) => Outlet::File(path.into()).open().map(drop).map_err(|error| error.to_string()),
         Err(_) => writable_folder(path),
     }
 }

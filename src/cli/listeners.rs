@@ -2,7 +2,11 @@
 
 use super::Failure;
 use super::options::Options;
-use crate::net::{Listener, passed};
+use crate::net::{Listener, SocketFile, passed};
+
+/// The file of the admin listener, whoever may connect elsewhere: who can connect there sees what everybody asks for, and need
+/// not have a token. Only who runs the server.
+const ADMIN: SocketFile = SocketFile { mode: 0o600, owner: None, group: None };
 
 /// Everything that is listened on.
 pub(super) struct Listeners {
@@ -21,7 +25,8 @@ impl Listeners {
         let bind = |at: &String| Listener::bind_with(at, &file);
         let main = options.config.bind.iter().map(bind).collect::<Result<_, _>>()?;
         let redirect = options.redirect_http.as_ref().map(bind).transpose()?;
-        let admin = options.admin.as_ref().map(bind).transpose().map_err(|error| {
+        let admin = options.admin.as_ref().map(|at| Listener::bind_with(at, &ADMIN));
+        let admin = admin.transpose().map_err(|error| {
             // What is said of an address that is taken is said of the one to serve on.
             let mut failure = Failure::from(error);
             failure.messages.iter_mut().for_each(|message| *message = message.replace("--bind", "--admin"));

@@ -15,9 +15,8 @@ use crate::monitor::{AccessLog, Journal, LogFormat, Outlet};
 use crate::record::{Utc, push_escaped, push_json};
 use crate::sync;
 use log::{Level, LevelFilter};
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
 /// How long the end of the program waits for its logs to be written.
@@ -86,17 +85,15 @@ impl Logs {
     }
 }
 
-/// Whether the files can be opened. That they cannot should be said before anything is done that others notice, and a
-/// [`Journal`] begins with a thread.
-pub(super) fn can_open(options: &Options) -> Result<(), Failure> {
-    let open = |path: &Path| OpenOptions::new().append(true).create(true).open(path).map(drop);
-    if let Some(path) = &options.log_file {
-        open(path).map_err(|error| log_failed(&Outlet::File(path.clone()), &error))?;
-    }
-    if let Some(outlet @ Outlet::File(path)) = &options.access_log {
-        open(path).map_err(|error| access_log_failed(outlet, &error))?;
-    }
-    Ok(())
+/// Opens the files, to be held until the [`Logs`] have started: who reads a pipe must not see an end in between. That a file
+/// cannot be opened should be said before anything is done that others notice, and a [`Journal`] begins with a thread.
+pub(super) fn hold(options: &Options) -> Result<Vec<File>, Failure> {
+    let log = options.log_file.clone().map(Outlet::File);
+    let log = log.map(|outlet| outlet.open().map_err(|error| log_failed(&outlet, &error)));
+    let access_log = options.access_log.as_ref().filter(|outlet| matches!(outlet, Outlet::File(_)));
+    let access_log =
+        access_log.map(|outlet| outlet.open().map_err(|error| access_log_failed(outlet, &error)));
+    log.into_iter().chain(access_log).collect()
 }
 
 fn log_failed(outlet: &Outlet, error: &io::Error) -> Failure {

@@ -50,6 +50,7 @@ use crate::monitor::AlertCommand;
 use crate::record::Escaped;
 use ::log::{info, warn};
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -94,10 +95,11 @@ fn serve() -> Result<ExitCode, Failure> {
     };
     let options = Options::load(&flags, &environment)?;
     let reload = Reload::new(flags, environment, options.clone());
-    let outside = Outside::of(&options)?;
+    let mut outside = Outside::of(&options)?;
     // From here on there are other threads, and all of them are in it.
     let sandbox = sandbox::enter(options.sandbox, &Grants::of(&options, &outside.listeners))?;
     let logs = Logs::start(&options)?;
+    outside.log_files.clear();
     let ended = serve_logged(&options, reload, outside, &sandbox.report, &logs);
     // Before anything is said of a failure: what led to it comes first.
     logs.end();
@@ -106,6 +108,8 @@ fn serve() -> Result<ExitCode, Failure> {
 
 /// What has to be there before the sandbox.
 struct Outside {
+    /// Held until the logs have started.
+    log_files: Vec<File>,
     supervisor: Result<Supervisor, String>,
     listeners: Listeners,
     alert_command: Option<AlertCommand>,
@@ -115,13 +119,13 @@ impl Outside {
     fn of(options: &Options) -> Result<Self, Failure> {
         // A slip in the name of a command is not to be taken for a port that is in use.
         options.path.as_deref().map_or(Ok(()), site::exists)?;
-        log::can_open(options)?;
+        let log_files = log::hold(options)?;
         descriptors::keep_to_ourselves();
         let supervisor = Supervisor::from_environment();
         let listeners = Listeners::open(options)?;
         let alert_command = options.alert_command.clone().map(AlertCommand::new);
         let alert_command = alert_command.transpose().map_err(Error::Threads)?;
-        Ok(Outside { supervisor, listeners, alert_command })
+        Ok(Outside { log_files, supervisor, listeners, alert_command })
     }
 }
 
@@ -132,7 +136,7 @@ fn serve_logged(
     sandbox: &str,
     logs: &Logs,
 ) -> Result<ExitCode, Failure> {
-    let Outside { supervisor, mut listeners, alert_command } = outside;
+    let Outside { supervisor, mut listeners, alert_command, .. } = outside;
     let config = &options.config;
     if !options.unknown.is_empty() {
         warn!("no setting has the name of these variables: {}", options.unknown.join(", "));

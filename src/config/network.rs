@@ -16,7 +16,10 @@ pub enum AddressSource {
     Forwarded,
 }
 
-/// Addresses that begin alike: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// Bits before an IPv4 address that is mapped into IPv6 (RFC 4291 §2.5.5.2).
+const MAPPED: u8 = 96;
+
+/// Addresses that begin alike: `10.0.0.0/8`, `2001:db8::/32`, or one address. `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -50,7 +53,7 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| problem())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let longest: u8 = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => longest,
             // Rust reads a sign too.
@@ -59,7 +62,12 @@ impl FromStr for Network {
             }
             Some(_) => return Err(problem()),
         };
-        Ok(Network { address, prefix }.masked())
+        // Mapped ones are the IPv4 addresses they are, as those are that will be looked for.
+        let beyond = if address.is_ipv6() && address.to_canonical().is_ipv4() { MAPPED } else { 0 };
+        let prefix = prefix.checked_sub(beyond).ok_or_else(|| {
+            format!("'{text}' is IPv4 mapped into IPv6, and not all that begins like it is; write 10.0.0.0/8")
+        })?;
+        Ok(Network { address: address.to_canonical(), prefix }.masked())
     }
 }
 

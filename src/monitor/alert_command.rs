@@ -29,7 +29,9 @@ const STACK: usize = 128 << 10;
 
 /// Runs a program for each alert: an [`AlertSink`].
 ///
-/// The alert comes as one line of JSON on its standard input; what it prints is thrown away.
+/// The alert comes as one line of JSON on its standard input; what it prints is thrown away. What it starts in its turn and does
+/// not wait for is left to process 1, as always. Where that is the server itself, in a container, it needs `--init`: another's
+/// children are not waited for here.
 #[derive(Clone, Debug)]
 pub struct AlertCommand(Arc<Desk>);
 

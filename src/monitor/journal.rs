@@ -9,10 +9,12 @@
 use crate::clock::Clock;
 use crate::sync::{Arc, Builder, sleep};
 use crate::threads::{Order, Spool};
-use std::fs::{File, OpenOptions};
+use socket2::SockRef;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Bytes that wait to be written, at most.
@@ -97,14 +99,30 @@ impl Drop for Desk {
 }
 
 impl Outlet {
-    fn open(&self) -> io::Result<File> {
+    /// Opens it. A pipe that nobody reads is an error, and not waited for.
+    pub(crate) fn open(&self) -> io::Result<File> {
         // The descriptors are our own: a writer that is held up must not hold a lock of the standard library's.
         match self {
             Outlet::Stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from),
             Outlet::Stderr => io::stderr().as_fd().try_clone_to_owned().map(File::from),
-            Outlet::File(path) => OpenOptions::new().append(true).create(true).open(path),
+            Outlet::File(path) => open_end(path),
         }
     }
+}
+
+fn open_end(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let opened = options.append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(|problem| {
+        let is_pipe = || fs::metadata(path).is_ok_and(|data| data.file_type().is_fifo());
+        if problem.raw_os_error() == Some(libc::ENXIO) && is_pipe() {
+            return io::Error::other("it is a pipe, and nobody reads it");
+        }
+        problem
+    })?;
+    // The writer may wait. This is no socket, but the mode is every descriptor's.
+    SockRef::from(&file).set_nonblocking(false)?;
+    Ok(file)
 }
 
 /// The thread that writes.

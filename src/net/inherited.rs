@@ -131,7 +131,6 @@ pub(super) struct Sharing {
     /// Ends when the other side is shut down.
     bell: UnixStream,
     ringer: Ringer,
-    was_nonblocking: bool,
 }
 
 /// Wakes who waits for the next connection of a shared socket.
@@ -139,13 +138,13 @@ pub(super) struct Sharing {
 pub(crate) struct Ringer(Arc<UnixStream>);
 
 impl Sharing {
-    /// From here on `socket` does not block: of a connection that two see, one gets it, and the other must not sit and wait.
+    /// From here on `socket` does not block: of a connection that two see, one gets it, and the other must not sit and wait,
+    /// where no bell is heard. It never blocks again. All who hold it see the same mode, so that nobody who ends can know
+    /// whether others still need it.
     pub(super) fn begin(socket: &impl AsFd) -> io::Result<Self> {
         let (bell, ringer) = UnixStream::pair()?;
-        let socket = SockRef::from(socket);
-        let was_nonblocking = socket.nonblocking()?;
-        socket.set_nonblocking(true)?;
-        Ok(Sharing { bell, ringer: Ringer(Arc::new(ringer)), was_nonblocking })
+        SockRef::from(socket).set_nonblocking(true)?;
+        Ok(Sharing { bell, ringer: Ringer(Arc::new(ringer)) })
     }
 
     /// What wakes who waits.
@@ -161,15 +160,9 @@ impl Sharing {
                 Err(Errno::INTR) => {}
                 Err(problem) => return Err(problem.into()),
                 Ok(_) if !events[0].revents().is_empty() => return Err(ErrorKind::Interrupted.into()),
-                Ok(_) => return Ok(()),
+                // Another program that holds it may have put the mode back as it ended.
+                Ok(_) => return SockRef::from(socket).set_nonblocking(true),
             }
-        }
-    }
-
-    /// Leaves the socket as it was found.
-    pub(super) fn end(&self, socket: &impl AsFd) {
-        if !self.was_nonblocking {
-            let _ = SockRef::from(socket).set_nonblocking(false);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "inherit")]
 use super::inherited::{self, Ringer, Sharing};
-use super::socket_file::{self, SocketFile};
+use super::socket_file::{self, Made, SocketFile};
 use super::{Stream, Tls};
 use crate::error::Error;
 use socket2::SockRef;
@@ -43,6 +43,8 @@ pub enum Address {
 /// A socket that accepts connections.
 #[derive(Debug)]
 pub struct Listener {
+    /// Its Unix socket's file, if it has made it. Goes before the socket does.
+    _file: Option<Made>,
     socket: Socket,
     address: Address,
     holder: Holder,
@@ -130,7 +132,8 @@ impl Waker {
 
 impl Listener {
     /// Listens on `host:port` (port 0 takes a free one), on `unix:PATH`, or on a socket that somebody else has bound and
-    /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`).
+    /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`). Such a socket is made
+    /// non-blocking, for all who hold it, and stays so.
     pub fn bind(given: &str) -> Result<Self, Error> {
         Listener::bind_with(given, &SocketFile::default())
     }
@@ -283,10 +286,11 @@ impl Listener {
     }
 
     fn bind_unix(path: &Path, file: &SocketFile) -> Result<Self, Error> {
-        let socket = socket_file::listen(path, file)
+        let (socket, file) = socket_file::listen(path, file)
             .map_err(|source| Error::Bind { address: path.display().to_string(), source })?;
         let address = Address::Unix(path.into());
-        Ok(Listener { socket: Socket::Unix(socket), address, holder: Holder::Us, tls: None })
+        let socket = Socket::Unix(socket);
+        Ok(Listener { _file: Some(file), socket, address, holder: Holder::Us, tls: None })
     }
 
     /// A listener over a TCP socket that listens, with the options that its connections get from it.
@@ -297,7 +301,7 @@ impl Listener {
         #[cfg(target_os = "linux")]
         socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
         socket.set_write_timeout(Some(SEND_PATIENCE))?;
-        Ok(Listener { socket: Socket::Tcp(listener), address, holder, tls: None })
+        Ok(Listener { _file: None, socket: Socket::Tcp(listener), address, holder, tls: None })
     }
 
     #[cfg(not(feature = "inherit"))]
@@ -326,22 +330,7 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let address = Address::Unix(inherited::name(&local));
-        Ok(Listener { socket: Socket::Unix(socket.into()), address, holder, tls: None })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        match (&self.holder, &self.socket, &self.address) {
-            (Holder::Us, _, Address::Tcp(_) | Address::Tls(_)) => {}
-            (Holder::Us, _, Address::Unix(path)) => {
-                let _ = std::fs::remove_file(path);
-            }
-            #[cfg(feature = "inherit")]
-            (Holder::Others(sharing), Socket::Tcp(listener), _) => sharing.end(listener),
-            #[cfg(feature = "inherit")]
-            (Holder::Others(sharing), Socket::Unix(listener), _) => sharing.end(listener),
-        }
+        Ok(Listener { _file: None, socket: Socket::Unix(socket.into()), address, holder, tls: None })
     }
 }
 

@@ -10,6 +10,8 @@ mod tls;
 #[cfg(not(feature = "tls-rustls"))]
 #[path = "no_tls.rs"]
 mod tls;
+#[cfg(any(feature = "inherit", feature = "files"))]
+mod turn;
 
 #[cfg(feature = "inherit")]
 pub use inherited::{Passed, passed, passed_to};

@@ -5,9 +5,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, lchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Who may connect to a Unix socket: who may write to its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,22 @@ impl Default for SocketFile {
     }
 }
 
+/// The file that was made for a socket. It goes with this, which is to be dropped while the socket is open: so long nobody
+/// takes the file for abandoned, and no other has its number.
+#[derive(Debug)]
+pub(super) struct Made {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
 /// Listens on `path`, in the place of a socket that nobody listens on any more. Nobody can connect before the file is as it
 /// should be.
-pub(super) fn listen(path: &Path, file: &SocketFile) -> io::Result<UnixListener> {
+pub(super) fn listen(path: &Path, file: &SocketFile) -> io::Result<(UnixListener, Made)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = SockAddr::unix(path)?;
+    // Until it listens, others would take it for one that was left behind.
+    #[cfg(any(feature = "inherit", feature = "files"))]
+    let _turn = super::turn::take(path);
     match socket.bind(&address) {
         // A server that was killed leaves its socket behind; one that nobody listens on may go.
         Err(problem) if problem.kind() == ErrorKind::AddrInUse && is_abandoned(path) => {
@@ -41,10 +52,24 @@ pub(super) fn listen(path: &Path, file: &SocketFile) -> io::Result<UnixListener>
     }
     .map_err(|problem| explain(&problem))?;
     // There is a file now, but who connects is refused until the socket listens.
-    dress(path, file).and_then(|()| socket.listen(BACKLOG)).inspect_err(|_| {
-        let _ = fs::remove_file(path);
-    })?;
-    Ok(OwnedFd::from(socket).into())
+    let made = Made { path: path.to_owned(), id: id(path)? };
+    dress(path, file)?;
+    socket.listen(BACKLOG)?;
+    Ok((OwnedFd::from(socket).into(), made))
+}
+
+impl Drop for Made {
+    /// Removes the file, unless another has taken its place.
+    fn drop(&mut self) {
+        if id(&self.path).is_ok_and(|there| there == self.id) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What tells a file from all others.
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()))
 }
 
 fn dress(path: &Path, file: &SocketFile) -> io::Result<()> {

@@ -217,3 +217,57 @@ fn unix_sockets() {
     assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "precious");
     let _ = std::fs::remove_file(path);
 }
+
+/// However many begin at once, and whatever was left behind there, one listens at a path and can be reached.
+#[cfg(any(feature = "inherit", feature = "files"))]
+#[test]
+fn one_of_many_gets_a_unix_socket() {
+    const MANY: usize = 3;
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rivals-{}.sock", std::process::id()));
+    let given = format!("unix:{}", path.display());
+    for round in 0..1000 {
+        if round % 2 == 1 {
+            drop(std::os::unix::net::UnixListener::bind(&path).expect("a place to listen"));
+        }
+        let together = std::sync::Barrier::new(MANY);
+        let bind = || {
+            together.wait();
+            Listener::bind(&given)
+        };
+        let outcomes = thread::scope(|scope| {
+            let threads = [(); MANY].map(|()| scope.spawn(bind));
+            threads.map(|thread| thread.join().expect("it returns"))
+        });
+        let listening = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(listening, 1, "round {round}: {outcomes:?}");
+        UnixStream::connect(&path).expect("it listens");
+    }
+}
+
+/// What stands at the path in the end may be somebody else's.
+#[test]
+fn the_end_takes_no_other_socket_away() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("others-{}.sock", std::process::id()));
+    let given = format!("unix:{}", path.display());
+    let first = Listener::bind(&given).expect("it listens");
+    std::fs::remove_file(&path).expect("it is there");
+    let second = Listener::bind(&given).expect("it listens");
+    drop(first);
+    UnixStream::connect(&path).expect("the second listens");
+    drop(second);
+    assert!(!path.exists());
+}
+
+/// Whoever can read a folder can lock it; that keeps nobody from listening there.
+#[test]
+fn a_locked_folder_is_no_obstacle() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("locked-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a place to write");
+    let lock = std::fs::File::open(&folder).expect("it is there");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("nobody else has it");
+    let path = folder.join("socket");
+    let listener = Listener::bind(&format!("unix:{}", path.display())).expect("it listens all the same");
+    UnixStream::connect(&path).expect("it listens");
+    drop((listener, lock));
+    std::fs::remove_dir(folder).expect("it is empty");
+}

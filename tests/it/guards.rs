@@ -205,15 +205,30 @@ fn networks_hold_what_begins_alike() {
         ("2001:db8::/32", "2001:db9::", false),
         ("::/0", "2001:db8::1", true),
         ("::1", "::1", true),
+        ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ("::ffff:192.0.2.1", "192.0.2.2", false),
+        ("::ffff:10.0.0.0/104", "10.9.9.9", true),
+        ("::ffff:10.0.0.0/104", "::ffff:10.9.9.9", true),
+        ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+        ("::ffff:0.0.0.0/96", "203.0.113.1", true),
     ];
     for (network, address, held) in rows {
         let network: Network = network.parse().expect("a network");
         assert_eq!(network.contains(address.parse().expect("an address")), held, "{network} {address}");
         assert_eq!(network.to_string().parse(), Ok(network), "it comes back");
     }
-    for text in
-        ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "::/129", "10.0.0.0/8/8", "localhost"]
-    {
+    for text in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0.0/+8",
+        "10.0.0/8",
+        "::/129",
+        "10.0.0.0/8/8",
+        "localhost",
+        "::ffff:10.0.0.0/95",
+        "::ffff:10.0.0.0/8",
+    ] {
         assert!(text.parse::<Network>().is_err_and(|problem| problem.contains("10.0.0.0/8")), "{text}");
     }
 }
@@ -633,6 +648,25 @@ fn many_threads_share_one_limit() {
 /// A client for each number.
 fn stranger(number: u32) -> ClientKey {
     IpAddr::from((0x0a00_0000 | number).to_be_bytes()).into()
+}
+
+/// Which addresses are one client, and what it is called.
+#[test]
+fn clients() {
+    for (address, client) in [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        // Behind a translator that uses the prefix known to all (RFC 6052 §2.1).
+        ("64:ff9b::192.0.2.7", "192.0.2.7"),
+        ("64:ff9b::192.0.2.8", "192.0.2.8"),
+        ("64:ff9b::1:c000:207", "64:ff9b::/64"),
+        // Behind one that does not.
+        ("64:ff9b:1::192.0.2.7", "64:ff9b:1::/64"),
+    ] {
+        assert_eq!(key(address).to_string(), client, "{address}");
+        assert_eq!(key(address) == key("192.0.2.7"), client == "192.0.2.7", "{address}");
+    }
 }
 
 /// Twice as many strangers as are remembered do not set free who is limited, and are one client where they share a /64.

@@ -158,7 +158,7 @@ options! {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
             "Listen on HOST:PORT, unix:PATH or fd:N, repeatable";
         "unix-mode", unix_mode: One { read: read_mode, show: |mode| format!("{mode:04o}") }, "MODE",
-            "Who may connect to a Unix socket: the mode of its file";
+            "Who may connect to a Unix socket (not --admin's): its mode";
         "unix-owner", unix_owner: One { read: Owner::read, show: Owner::to_string }.or_off(), "OWNER|off",
             "Whose its file is: USER, USER:GROUP or :GROUP";
     }

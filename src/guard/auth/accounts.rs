@@ -6,7 +6,7 @@ use crate::sync::Arc;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -64,10 +64,10 @@ pub enum AccountsError {
 }
 
 impl Accounts {
-    /// Reads a file: `user:$argon2id$…` lines, empty ones, and those that begin with `#`. 4 MiB at most.
+    /// Reads a regular file: `user:$argon2id$…` lines, empty ones, and those that begin with `#`. 4 MiB at most.
     pub fn load(path: &Path) -> Result<Self, AccountsError> {
         let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+        let read = open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
         let read = read.and_then(|read| {
             let fits = read as u64 <= MAX_FILE;
             fits.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB"))
@@ -148,6 +148,14 @@ impl Accounts {
         let lot = self.lot.hash_one(name) as usize % self.decoys.len();
         (None, &self.decoys[lot])
     }
+}
+
+/// A regular file: it is read again with the options, and a pipe would be waited for, for ever, or be empty by then.
+fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    File::open(path)
 }
 
 fn check_name(name: &str) -> Result<(), &'static str> {

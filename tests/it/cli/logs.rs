@@ -1,12 +1,14 @@
 //! What the program writes and whom it tells: access log, log, alerts, memory.
 
-use super::{Serving, program, scratch};
+use super::{PROGRAM, Serving, command, program, scratch};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::{Pid, Signal, test_kill_process};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -322,5 +324,78 @@ fn refused_settings() {
     ];
     for (arguments, code, says) in rows {
         super::check(arguments, &[], *code, says);
+    }
+}
+
+/// A pipe with a name.
+fn pipe(name: &str) -> PathBuf {
+    let path = scratch(name);
+    let _ = fs::remove_file(&path);
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a place to write");
+    path
+}
+
+/// Whoever would wait for somebody at the other end of a pipe is told that there is nobody.
+#[test]
+fn pipes_that_nobody_reads() {
+    let path = pipe("unread-pipe");
+    let pipe = text(&path);
+    let unread = "it is a pipe, and nobody reads it";
+    let no_file = format!("cannot read {pipe}: it is no regular file");
+    let rows: &[(&[&str], &str)] = &[
+        (&["--access-log", pipe], &format!("cannot open the access log '{pipe}': {unread}; choose another")),
+        (&["--log-file", pipe], &format!("cannot open the log file '{pipe}': {unread}; choose another")),
+        (&["check", "--access-log", pipe], &format!("error: --access-log {pipe}: {unread}\n")),
+        (&["check", "--log-file", pipe], &format!("error: --log-file {pipe}: {unread}\n")),
+        (&["--users", pipe], &format!("selvedge: --users: {no_file}\n")),
+        (&["check", "--users", pipe], &format!("error: --users: {no_file}\n")),
+    ];
+    for (arguments, says) in rows {
+        // Who waits here does so for ever.
+        let mut command = command("timeout", &[&["20", PROGRAM], *arguments].concat());
+        let output = command.env("SELVEDGE_BIND", "127.0.0.1:0").output().expect("the program runs");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said} does not say {says}");
+    }
+    let _ = fs::remove_file(&path);
+}
+
+/// A reader has all from the start to the end, without an end in between. Its going away stops nobody.
+#[test]
+fn pipes_that_somebody_reads() {
+    let (path, out) = (pipe("read-pipe"), scratch("read-pipe-out"));
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let kept = File::options().read(true).custom_flags(nonblocking).open(&path).expect("it is there");
+    let to = File::create(&out).expect("a place to write");
+    let mut reader = Command::new("cat").arg(&path).stdout(to).spawn().expect("cat is there");
+    let mut serving = Serving::start(program(&UNLIMITED).args(["--access-log", text(&path)]));
+    get(&serving, "/first");
+    until("it is read", || fs::read_to_string(&out).is_ok_and(|log| log.contains("/first")));
+    drop(kept);
+    reader.kill().and_then(|()| reader.wait()).expect("it reads on");
+    serving.signal(Signal::USR1);
+    serving.read_to(
+        "cannot open the access log again: it is a pipe, and nobody reads it; writing on to the old",
+    );
+    assert!(get(&serving, "/").starts_with("HTTP/1.1 200 "));
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    let _ = (fs::remove_file(path), fs::remove_file(out));
+}
+
+/// What is no file and can be written to is as good as one.
+#[test]
+fn devices() {
+    for (device, lines) in [("/dev/null", 0), ("/dev/stdout", 1), ("/dev/fd/1", 1)] {
+        let mut serving = Serving::start(program(&UNLIMITED).args(["--access-log", device]));
+        get(&serving, "/nothing");
+        serving.signal(Signal::TERM);
+        let mut log = String::new();
+        let mut out = serving.child.stdout.take().expect("it is piped");
+        out.read_to_string(&mut log).expect("UTF-8");
+        assert_eq!(log.matches("GET /nothing").count(), lines, "{device}: {log}");
+        serving.end(0);
     }
 }

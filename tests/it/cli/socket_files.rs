@@ -44,6 +44,21 @@ fn mode_and_owner() {
     }
 }
 
+/// Who may connect to the admin listener is asked for nothing more: only who runs the server, whoever may ask for pages.
+#[test]
+fn the_admins_is_for_who_runs_the_server() {
+    let (user, group) = (getuid().as_raw(), getgid().as_raw());
+    let owner = if user == 0 { "65534:65533".to_owned() } else { format!("{user}:{group}") };
+    let [main, admin] = ["main.sock", "admin-alone.sock"].map(scratch);
+    let [at_main, at_admin] = [&main, &admin].map(|path| format!("unix:{}", path.display()));
+    let flags = ["--bind", &at_main, "--unix-mode", "0666", "--unix-owner", &owner, "--admin", &at_admin];
+    let (serving, _) = begin(&mut program(&flags));
+    let data = fs::metadata(&admin).expect("it is there");
+    assert_eq!((data.mode() & 0o777, data.uid(), data.gid()), (0o600, user, group));
+    assert_eq!(fs::metadata(&main).expect("it is there").mode() & 0o777, 0o666);
+    end(serving);
+}
+
 #[test]
 fn what_cannot_be_said() {
     for (arguments, says) in [
