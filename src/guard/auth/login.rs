@@ -55,7 +55,12 @@ impl Login {
 
     /// With other limits on hashing.
     pub fn with_hasher(accounts: Accounts, hasher: Hasher, clock: Clock) -> Self {
-        Login { accounts, hasher, attempts: Attempts::new(), clock }
+        Login::with_limits(accounts, hasher, Attempts::new(), clock)
+    }
+
+    /// With other limits on hashing, and room for more or fewer who try.
+    pub fn with_limits(accounts: Accounts, hasher: Hasher, attempts: Attempts, clock: Clock) -> Self {
+        Login { accounts, hasher, attempts, clock }
     }
 
     /// Whose sessions had better end where this takes the place of `before`: accounts that are gone, or have another password.
@@ -71,8 +76,13 @@ impl Login {
         }
         let key = Digest::of(name.as_bytes());
         let attempt = self.attempts.admit(key, client, self.clock.now()).map_err(LoginError::Throttled)?;
+        let Ok(turn) = self.hasher.turn() else {
+            attempt.withdraw(self.clock.now());
+            return Err(LoginError::Busy(BUSY_PAUSE));
+        };
+        let attempt = attempt.begin(self.clock.now()).map_err(LoginError::Throttled)?;
         let (account, stored) = self.accounts.find(name);
-        let Ok(right) = self.hasher.verify(stored, password) else {
+        let Ok(right) = turn.verify(stored, password) else {
             attempt.withdraw(self.clock.now());
             return Err(LoginError::Busy(BUSY_PAUSE));
         };
