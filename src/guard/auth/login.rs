@@ -28,9 +28,18 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// assert_eq!(login.check("ada", b"difference engine", ClientKey::LOCAL), Err(LoginError::Wrong));
 /// # Ok::<(), selvedge::Error>(())
 /// ```
+///
+/// Where accounts change, [`renewed`](Login::renewed) takes the place of what there was, with everything that is known of
+/// those who have tried.
 #[derive(Debug)]
 pub struct Login {
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
+    common: Arc<Common>,
+}
+
+/// What logins that take each other's place have in common.
+#[derive(Debug)]
+struct Common {
     hasher: Hasher,
     attempts: Attempts,
     clock: Clock,
@@ -49,18 +58,30 @@ pub enum LoginError {
 
 impl Login {
     /// With the usual limits.
-    pub fn new(accounts: Accounts, clock: Clock) -> Self {
+    pub fn new(accounts: impl Into<Arc<Accounts>>, clock: Clock) -> Self {
         Login::with_hasher(accounts, Hasher::new(clock.clone()), clock)
     }
 
     /// With other limits on hashing.
-    pub fn with_hasher(accounts: Accounts, hasher: Hasher, clock: Clock) -> Self {
+    pub fn with_hasher(accounts: impl Into<Arc<Accounts>>, hasher: Hasher, clock: Clock) -> Self {
         Login::with_limits(accounts, hasher, Attempts::new(), clock)
     }
 
     /// With other limits on hashing, and room for more or fewer who try.
-    pub fn with_limits(accounts: Accounts, hasher: Hasher, attempts: Attempts, clock: Clock) -> Self {
-        Login { accounts, hasher, attempts, clock }
+    pub fn with_limits(
+        accounts: impl Into<Arc<Accounts>>,
+        hasher: Hasher,
+        attempts: Attempts,
+        clock: Clock,
+    ) -> Self {
+        let accounts = accounts.into();
+        Login { accounts, common: Arc::new(Common { hasher, attempts, clock }) }
+    }
+
+    /// The same for other accounts: pauses go on, accounts know the clients they knew, and no more is hashed at once.
+    #[must_use]
+    pub fn renewed(&self, accounts: impl Into<Arc<Accounts>>) -> Self {
+        Login { accounts: accounts.into(), common: self.common.clone() }
     }
 
     /// Whose sessions had better end where this takes the place of `before`: accounts that are gone, or have another password.
@@ -74,20 +95,21 @@ impl Login {
         if name.len() > MAX_NAME || password.len() > MAX_PASSWORD {
             return Err(LoginError::Wrong);
         }
+        let Common { hasher, attempts, clock } = &*self.common;
         let key = Digest::of(name.as_bytes());
-        let attempt = self.attempts.admit(key, client, self.clock.now()).map_err(LoginError::Throttled)?;
-        let Ok(turn) = self.hasher.turn() else {
-            attempt.withdraw(self.clock.now());
+        let attempt = attempts.admit(key, client, clock.now()).map_err(LoginError::Throttled)?;
+        let Ok(turn) = hasher.turn() else {
+            attempt.withdraw(clock.now());
             return Err(LoginError::Busy(BUSY_PAUSE));
         };
-        let attempt = attempt.begin(self.clock.now()).map_err(LoginError::Throttled)?;
+        let attempt = attempt.begin(clock.now()).map_err(LoginError::Throttled)?;
         let (account, stored) = self.accounts.find(name);
         let Ok(right) = turn.verify(stored, password) else {
-            attempt.withdraw(self.clock.now());
+            attempt.withdraw(clock.now());
             return Err(LoginError::Busy(BUSY_PAUSE));
         };
         let account = account.filter(|_| right).ok_or(LoginError::Wrong)?;
-        attempt.succeeded(self.clock.now());
+        attempt.succeeded(clock.now());
         Ok(account)
     }
 }
