@@ -99,9 +99,11 @@ impl Serving {
     /// Logs out who could not log in again like that.
     fn end_sessions(&self, login: Option<Arc<Login>>) {
         let Some(login) = login else { return };
-        let Some(before) = self.login.lock().replace(login.clone()) else { return };
-        for user in login.ended_since(&before) {
-            let sessions = self.kept.sessions.log_out_everywhere(user);
+        // First of all: a login that has begun either is ended with the others, or finds out that it is too late.
+        let ended = login.take_effect();
+        *self.login.lock() = Some(login);
+        for user in ended {
+            let sessions = self.kept.sessions.log_out_everywhere(&user);
             if sessions > 0 {
                 info!("'{user}' is gone or has another password: {sessions} of its sessions ended");
             }

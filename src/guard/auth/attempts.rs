@@ -4,6 +4,7 @@ use super::Digest;
 use crate::clock::Tick;
 use crate::message::ClientKey;
 use crate::threads::{Entry, Table, TableFull};
+use std::collections::HashSet;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -148,6 +149,19 @@ impl Attempts {
             return Err(pause);
         }
         Ok(attempt)
+    }
+
+    /// Makes everybody a stranger to these accounts: whoever knew their passwords may have been somebody else.
+    pub(super) fn forget_acquaintances(&self, accounts: &HashSet<Digest>, now: Tick) {
+        let mut pairs = Vec::new();
+        self.familiar.visit(|pair, _| {
+            if accounts.contains(&pair.0) {
+                pairs.push(*pair);
+            }
+        });
+        for pair in pairs {
+            self.familiar.remove(&pair, now);
+        }
     }
 }
 

@@ -116,16 +116,52 @@ fn strangers_are_paused_by_account_and_those_it_knows_are_not() {
 /// Whose sessions end with a new file: those of accounts that are gone or have another password, and nobody else's.
 #[test]
 fn who_is_not_who_he_was() {
-    let login = |names: &[(&str, &str)]| {
+    let accounts = |names: &[(&str, &str)]| {
         let lines: String = names.iter().map(|(name, password)| line(name, password)).collect();
-        Login::new(Accounts::parse(lines).expect("good"), Clock::manual())
+        Accounts::parse(lines).expect("good")
     };
-    let before = login(&[("ada", "a"), ("bob", "b"), ("eve", "e")]);
-    let after = login(&[("ada", "a"), ("bob", "other"), ("new", "n")]);
-    let mut ended: Vec<_> = after.ended_since(&before).collect();
+    let before = Login::new(accounts(&[("ada", "a"), ("bob", "b"), ("eve", "e")]), Clock::manual());
+    let never = before.renewed(accounts(&[("eve", "other")]));
+    let after = before.renewed(accounts(&[("ada", "a"), ("bob", "other"), ("new", "n")]));
+    check(&before, "eve", "e", client(1), Ok("eve"));
+    check(&after, "bob", "other", client(1), Ok("bob"));
+    let mut ended = after.take_effect();
     ended.sort_unstable();
-    assert_eq!(ended, ["bob", "eve"]);
-    assert_eq!(before.ended_since(&before).count(), 0);
+    assert_eq!(ended.iter().map(|name| &**name).collect::<Vec<_>>(), ["bob", "eve"]);
+    // What has been overtaken takes effect no more, and what has taken effect does so once.
+    assert_eq!([&before, &never, &after].map(|login| login.take_effect().len()), [0, 0, 0]);
+    for (name, password, of_before, of_after) in [
+        ("ada", "a", Ok("ada"), Ok("ada")),
+        ("bob", "b", WRONG, WRONG),
+        ("bob", "other", WRONG, Ok("bob")),
+        ("eve", "e", WRONG, WRONG),
+        ("new", "n", WRONG, Ok("new")),
+    ] {
+        check(&before, name, password, client(2), of_before);
+        check(&after, name, password, client(3), of_after);
+    }
+    // Back to what was, for a third time.
+    let again = after.renewed(accounts(&[("bob", "b")]));
+    assert_eq!(again.take_effect().len(), 3);
+    check(&again, "bob", "b", client(4), Ok("bob"));
+}
+
+/// What is known of those who try is no matter of the accounts; but an account with another password knows nobody.
+#[test]
+fn what_is_known_stays_when_accounts_change() {
+    let (before, _) = login();
+    for (name, password) in [("ada", "right"), ("bob", "also right")] {
+        check(&before, name, password, client(1), Ok(name));
+        for number in 100..110 {
+            check(&before, name, "guess", client(number), WRONG);
+        }
+    }
+    let after = before.renewed(Accounts::parse(line("ada", "right") + &line("bob", "new")).expect("good"));
+    check(&after, "bob", "new", client(1), Ok("bob"));
+    assert_eq!(after.take_effect().len(), 1);
+    check(&after, "ada", "right", client(2), wait(1));
+    check(&after, "ada", "right", client(1), Ok("ada"));
+    check(&after, "bob", "new", client(1), wait(1));
 }
 
 #[test]
