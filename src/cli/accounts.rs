@@ -3,6 +3,7 @@
 use super::{Failure, check};
 use crate::clock::Clock;
 use crate::guard::auth::{Accounts, Login, Secret, hash_password};
+use crate::sync::Arc;
 use log::warn;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal, Read, Write};
@@ -17,21 +18,29 @@ const DEMO_PASSWORD: usize = 22;
 const MAX_PASSWORD: u64 = 1024;
 
 /// The accounts of a file.
-pub(super) fn login(path: &Path) -> Result<Login, Failure> {
+pub(super) fn load(path: &Path) -> Result<Accounts, Failure> {
     let accounts = Accounts::load(path).map_err(|error| Failure::start(format!("--users: {error}")))?;
     if let Some(warning) = check::readable_by_others(path) {
         warn!("--users: {warning}");
     }
-    Ok(Login::new(accounts, Clock::system()))
+    Ok(accounts)
+}
+
+/// Who may log in now, with all that is known of who has tried before.
+pub(super) fn login(accounts: Arc<Accounts>, before: Option<&Login>) -> Arc<Login> {
+    Arc::new(match before {
+        Some(before) => before.renewed(accounts),
+        None => Login::new(accounts, Clock::system()),
+    })
 }
 
 /// A user whose password is made up, and told in the line that comes with it.
-pub(super) fn demo() -> Result<(Login, String), Failure> {
+pub(super) fn demo() -> Result<(Accounts, String), Failure> {
     let secret = Secret::generate()?;
     let password = secret.as_str().get(..DEMO_PASSWORD).unwrap_or(secret.as_str());
-    let login = Login::new(Accounts::one_secret(DEMO, password.as_bytes())?, Clock::system());
+    let accounts = Accounts::one_secret(DEMO, password.as_bytes())?;
     let line = format!("  user {DEMO}, for this run with the password {password}; others: --users FILE");
-    Ok((login, line))
+    Ok((accounts, line))
 }
 
 /// Reads a password from standard input, up to the end of its first line, and prints its hash.

@@ -6,7 +6,7 @@ use super::options::Options;
 use super::tls::Secured;
 use super::{Failure, accounts, site, tls};
 use crate::clock::Clock;
-use crate::guard::auth::Login;
+use crate::guard::auth::{Accounts, Login};
 use crate::guard::session::Sessions;
 use crate::guard::{Csrf, Guard};
 use crate::monitor::{AlertCommand, Monitor};
@@ -24,7 +24,7 @@ const HTTPS: u16 = 443;
 pub(super) struct Serving {
     pub(super) server: Server,
     kept: Kept,
-    /// Who could log in at last. Locked by who puts others there.
+    /// Who could log in at last, and with it who has tried. Locked to look at it, or to put others there.
     login: Mutex<Option<Arc<Login>>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Serving {
 struct Service {
     builder: Builder,
     handler: Box<dyn Handler>,
-    /// Who may log in, where sessions are for that.
+    /// Who may log in, where not everybody is let in.
     login: Option<Arc<Login>>,
 }
 
@@ -42,7 +42,7 @@ struct Kept {
     monitor: Monitor,
     sessions: Sessions,
     /// Who may log in where no file says so.
-    demo: Option<Arc<Login>>,
+    demo: Option<Arc<Accounts>>,
     secured: Secured,
     /// The port of HTTPS.
     https: u16,
@@ -62,7 +62,7 @@ impl Serving {
         let sessions = if options.insecure_cookies { sessions.with_insecure_cookies() } else { sessions };
         let made_up = options.path.is_none() && options.users.is_none();
         let (demo, line) = if made_up {
-            accounts::demo().map(|(login, line)| (Some(login), Some(line)))?
+            accounts::demo().map(|(demo, line)| (Some(demo), Some(line)))?
         } else {
             (None, None)
         };
@@ -72,7 +72,7 @@ impl Serving {
         let https = https.unwrap_or(HTTPS);
         let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured, https };
 
-        let Service { builder, handler, login } = kept.service(options)?;
+        let Service { builder, handler, login } = kept.service(options, None)?;
         let main = listeners.main.into_iter().map(|listener| tls::over(listener, kept.secured.tls.as_ref()));
         let mut builder = main.chain(listeners.redirect).fold(builder, Builder::listener);
         if let Some(command) = alert_command {
@@ -87,7 +87,8 @@ impl Serving {
         // New limits may not go together with those that stay as they were.
         self.server.may_renew(&options.config)?;
         let settings = tls::settings(options)?;
-        let Service { builder, handler, login } = self.kept.service(options)?;
+        let before = self.login.lock().clone();
+        let Service { builder, handler, login } = self.kept.service(options, before.as_deref())?;
         // The last that can fail.
         self.kept.secured.replace(&self.server, settings)?;
         self.server.renew(builder, handler)?;
@@ -98,9 +99,11 @@ impl Serving {
     /// Logs out who could not log in again like that.
     fn end_sessions(&self, login: Option<Arc<Login>>) {
         let Some(login) = login else { return };
-        let Some(before) = self.login.lock().replace(login.clone()) else { return };
-        for user in login.ended_since(&before) {
-            let sessions = self.kept.sessions.log_out_everywhere(user);
+        // First of all: a login that has begun either is ended with the others, or finds out that it is too late.
+        let ended = login.take_effect();
+        *self.login.lock() = Some(login);
+        for user in ended {
+            let sessions = self.kept.sessions.log_out_everywhere(&user);
             if sessions > 0 {
                 info!("'{user}' is gone or has another password: {sessions} of its sessions ended");
             }
@@ -110,7 +113,7 @@ impl Serving {
 
 impl Kept {
     /// What answers, and behind which limits and guards.
-    fn service(&self, options: &Options) -> Result<Service, Failure> {
+    fn service(&self, options: &Options, before: Option<&Login>) -> Result<Service, Failure> {
         let mut headers = options.security_headers();
         if self.secured.provisional {
             // A browser that was told to insist on HTTPS gives nobody the choice to trust the certificate all the same.
@@ -121,8 +124,8 @@ impl Kept {
             builder = builder.access_log(log);
         }
         let Service { builder, handler, login } = match &options.path {
-            Some(path) => Kept::directory(builder, options, path)?,
-            None => self.application(builder, options)?,
+            Some(path) => Kept::directory(builder, options, path, before)?,
+            None => self.application(builder, options, before)?,
         };
         // With plain HTTP somewhere that only points to HTTPS, if that is wanted.
         let handler = match options.redirect_http {
@@ -132,18 +135,31 @@ impl Kept {
         Ok(Service { builder, handler, login })
     }
 
-    fn directory(builder: Builder, options: &Options, path: &Path) -> Result<Service, Failure> {
-        let (guard, files) = site::service(options, path)?;
+    fn directory(
+        builder: Builder,
+        options: &Options,
+        path: &Path,
+        before: Option<&Login>,
+    ) -> Result<Service, Failure> {
+        let users = options.users.as_deref().map(accounts::load).transpose()?;
+        let login = users.map(|users| accounts::login(Arc::new(users), before));
+        let (guard, files) = site::service(options, path, login.clone())?;
         let builder = guard.into_iter().fold(builder, |builder, guard| guarded(builder, options, guard));
-        Ok(Service { builder, handler: Box::new(files), login: None })
+        Ok(Service { builder, handler: Box::new(files), login })
     }
 
-    fn application(&self, builder: Builder, options: &Options) -> Result<Service, Failure> {
-        let login = match (&options.users, &self.demo) {
-            (Some(path), _) => Arc::new(accounts::login(path)?),
+    fn application(
+        &self,
+        builder: Builder,
+        options: &Options,
+        before: Option<&Login>,
+    ) -> Result<Service, Failure> {
+        let users = match (&options.users, &self.demo) {
+            (Some(path), _) => Arc::new(accounts::load(path)?),
             (None, Some(demo)) => demo.clone(),
             (None, None) => return Err(Failure::start("no --users any more; restart for that")),
         };
+        let login = accounts::login(users, before);
         let application = with_accounts(article::application(&self.monitor), login.clone(), &self.sessions);
         let builder = guarded(builder, options, self.sessions.clone());
         let builder = guarded(builder, options, Csrf::new(self.sessions.clone()));

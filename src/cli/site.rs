@@ -1,22 +1,22 @@
 //! A directory that is served.
 
+use super::Failure;
 use super::options::{Options, near};
 use super::verbs::VERBS;
-use super::{Failure, accounts};
 use crate::clock::Clock;
-use crate::guard::auth::BasicAuth;
+use crate::guard::auth::{BasicAuth, Login};
 use crate::service::Files;
 use crate::sync::Arc;
 use std::path::Path;
 
 /// What answers with the files of the directory, and the guard that asks who is there, where not everybody is let in.
-pub(super) fn service(options: &Options, path: &Path) -> Result<(Option<BasicAuth>, Files), Failure> {
+pub(super) fn service(
+    options: &Options,
+    path: &Path,
+    login: Option<Arc<Login>>,
+) -> Result<(Option<BasicAuth>, Files), Failure> {
     let files = files(options, path)?;
-    let users = options.users.as_deref();
-    let guard = users.map(|users| {
-        let login = Arc::new(accounts::login(users)?);
-        Ok::<_, Failure>(BasicAuth::new(login, REALM, Clock::system())?)
-    });
+    let guard = login.map(|login| BasicAuth::new(login, REALM, Clock::system()));
     Ok((guard.transpose()?, files))
 }
 

@@ -59,6 +59,12 @@ impl Handler for LogIn {
             }
         };
         match self.sessions.log_in(request, &user) {
+            // Its password was revoked meanwhile, and this session came too late to be ended with the others, or may have.
+            Ok(()) if !self.login.is_still(&user) => {
+                log::info!("request {}: no session for '{user}', whose password was revoked", request.id());
+                self.sessions.log_out(request);
+                unauthorized()
+            }
             Ok(()) => {
                 log::info!("request {}: '{user}' logged in from {}", request.id(), request.client());
                 who(&self.sessions, request, &user)

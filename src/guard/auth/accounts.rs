@@ -134,9 +134,13 @@ impl Accounts {
 
     /// Names of `before` that are not here, or have another password here.
     pub(super) fn ended_since<'a>(&self, before: &'a Accounts) -> impl Iterator<Item = &'a Arc<str>> {
-        let stays =
-            |(name, stored): &(&Arc<str>, &Stored)| self.by_name.get(*name).is_some_and(|now| now.is(stored));
-        before.by_name.iter().filter(move |account| !stays(account)).map(|(name, _)| name)
+        before.by_name.keys().filter(move |name| !self.has_as_in(before, name))
+    }
+
+    /// Whether `name` is an account here and in `before`, with one password.
+    pub(super) fn has_as_in(&self, before: &Accounts, name: &str) -> bool {
+        let stored = (self.by_name.get(name), before.by_name.get(name));
+        matches!(stored, (Some(now), Some(then)) if now.is(then))
     }
 
     /// The account called `name`, and what a password for it is to be compared with. For a name that is none, it costs

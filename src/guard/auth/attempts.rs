@@ -3,13 +3,22 @@
 use super::Digest;
 use crate::clock::Tick;
 use crate::message::ClientKey;
-use crate::threads::{Entry, Table};
+use crate::threads::{Entry, Table, TableFull};
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::Duration;
 
-/// Entries of each table. To fill one with clients or names that are being slowed down takes several hashes an entry, and
-/// those forgotten meanwhile make room: at the pace at which passwords are hashed it never comes about.
+/// Entries of each table.
+///
+/// Only what is hashed stays in one, for fifteen minutes and a pause after the last wrong password. To fill one with those
+/// that are slowed down takes five hashes each with clients and ten with names, 327,680 and 655,360, and then 36 and 68 a
+/// second to keep it full: with two at a time of the usual cost, most of an hour at the least, in which the hasher has no time
+/// for anybody else either. Where hashes are cheap it does come about. Then who is new is turned away where he could be
+/// guessing uncounted, and never somebody whom an account knows; see [`Attempts`].
 const CAPACITY: usize = 65_536;
-const SHARDS: usize = 16;
+/// Entries for which another shard is worth it, and how many shards there are at most.
+const PER_SHARD: usize = 256;
+const MAX_SHARDS: usize = 16;
 
 /// Wrong passwords of one client before it has to pause, and its longest pause.
 const CLIENT: Rule = Rule { free: 5, longest: Duration::from_secs(15 * 60) };
@@ -40,6 +49,12 @@ const FAMILIARITY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A right password forgives its own attempt and no other: else an attacker would wipe the slate with an account of his
 /// own. Everybody on a Unix socket is one client, so there only accounts are counted: a gateway in front has to tell the
 /// clients apart.
+///
+/// **Nobody is forgotten in a crowd.** What is not hashed leaves nothing behind, and clients and accounts that have used up
+/// what is free make room for nobody before their time. Where so many of them are remembered that there is no room for
+/// one more, a client without a place counts by account alone, and, for an account that knows it, with what is kept of their
+/// acquaintance. An account without a place is closed to strangers, a second at a time, until there is room: that is the
+/// price of not letting them guess uncounted, and those it knows do not pay it.
 #[derive(Debug)]
 pub struct Attempts {
     clients: Table<ClientKey, Wrong>,
@@ -47,7 +62,7 @@ pub struct Attempts {
     familiar: Table<(Digest, ClientKey), Familiar>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Rule {
     free: u32,
     longest: Duration,
@@ -58,12 +73,14 @@ struct Rule {
 struct Wrong {
     count: u32,
     paused_until: Tick,
-    rule: Rule,
+    rule: &'static Rule,
 }
 
 #[derive(Debug)]
 struct Familiar {
     until: Tick,
+    /// What came while there was no room for the client.
+    wrong: Wrong,
 }
 
 /// An attempt that was let through: it counts as wrong unless it is said to have been right.
@@ -74,40 +91,77 @@ pub(super) struct Attempt<'a> {
     account: Digest,
     client: ClientKey,
     familiar: bool,
+    counted: Counted,
+}
+
+/// Where an attempt was counted.
+#[derive(Debug, Default)]
+struct Counted {
+    client: bool,
+    acquaintance: bool,
+    account: bool,
 }
 
 impl Attempts {
     /// Nobody has tried anything.
     pub fn new() -> Self {
+        Attempts::with_capacity(CAPACITY)
+    }
+
+    /// The same with room for so many clients, so many accounts, and so many pairs that know each other; at least one.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let shards = (capacity / PER_SHARD).min(MAX_SHARDS);
         Attempts {
-            clients: Table::new(CAPACITY, SHARDS),
-            accounts: Table::new(CAPACITY, SHARDS),
-            familiar: Table::new(CAPACITY, SHARDS),
+            clients: Table::new(capacity, shards),
+            accounts: Table::new(capacity, shards),
+            familiar: Table::new(capacity, shards),
         }
     }
 
-    /// Lets an attempt through, or says how long to pause.
+    /// Lets an attempt join those that wait to be hashed, or says how long to pause.
     ///
-    /// It is counted at once, as if the password were wrong, so that a thousand attempts at the same moment are not all
-    /// let through because none of them has failed yet.
+    /// It is counted by client at once, as if the password were wrong, so that a thousand attempts at the same moment are
+    /// not all let through because none of them has failed yet.
     pub(super) fn admit(
         &self,
         account: Digest,
         client: ClientKey,
         now: Tick,
     ) -> Result<Attempt<'_>, Duration> {
-        let nobody_in_particular = client == ClientKey::LOCAL;
+        let (pair, nobody_in_particular) = ((account, client), client == ClientKey::LOCAL);
+        let familiar = !nobody_in_particular && self.familiar.get(&pair, now, |_| ()).is_some();
+        let counted = Counted::default();
+        let mut attempt = Attempt { attempts: self, account, client, familiar, counted };
         if !nobody_in_particular {
-            count(&self.clients, client, CLIENT, now)?;
+            if let Ok(admitted) = count(&self.clients, client, &CLIENT, now) {
+                admitted?;
+                attempt.counted.client = true;
+            } else if familiar {
+                let admitted = self.familiar.get(&pair, now, |it| it.wrong.count_one(now));
+                admitted.unwrap_or(Err(FIRST_PAUSE))?;
+                attempt.counted.acquaintance = true;
+            }
         }
-        let familiar = !nobody_in_particular && self.familiar.get(&(account, client), now, |_| ()).is_some();
-        let attempt = Attempt { attempts: self, account, client, familiar };
-        if !familiar && let Err(pause) = count(&self.accounts, account, ACCOUNT, now) {
+        let pause = self.accounts.get(&account, now, |wrong| wrong.pause(now)).unwrap_or(Ok(()));
+        if let (false, Err(pause)) = (familiar, pause) {
             // What was not tried is not held against the client.
-            forgive(&self.clients, &client, now);
+            attempt.withdraw(now);
             return Err(pause);
         }
         Ok(attempt)
+    }
+
+    /// Makes everybody a stranger to these accounts: whoever knew their passwords may have been somebody else.
+    pub(super) fn forget_acquaintances(&self, accounts: &HashSet<Digest>, now: Tick) {
+        let mut pairs = Vec::new();
+        self.familiar.visit(|pair, _| {
+            if accounts.contains(&pair.0) {
+                pairs.push(*pair);
+            }
+        });
+        for pair in pairs {
+            self.familiar.remove(&pair, now);
+        }
     }
 }
 
@@ -118,16 +172,30 @@ impl Default for Attempts {
 }
 
 impl Attempt<'_> {
+    /// It is about to be hashed. Only now is it counted by account, so that a flood of names that nobody hashes leaves no
+    /// trace; an account that has to pause since it was admitted turns it away.
+    pub(super) fn begin(mut self, now: Tick) -> Result<Self, Duration> {
+        if self.familiar {
+            return Ok(self);
+        }
+        let admitted = count(&self.attempts.accounts, self.account, &ACCOUNT, now);
+        if let Err(pause) = admitted.unwrap_or(Err(FIRST_PAUSE)) {
+            self.withdraw(now);
+            return Err(pause);
+        }
+        self.counted.account = true;
+        Ok(self)
+    }
+
     /// The password was right.
     pub(super) fn succeeded(self, now: Tick) {
-        let Attempts { familiar, .. } = self.attempts;
         if self.client != ClientKey::LOCAL {
             let until = now.after(FAMILIARITY);
             // A full table forgets the one it knew longest; it does not refuse.
-            let _ = familiar.upsert(
+            let _ = self.attempts.familiar.upsert(
                 (self.account, self.client),
                 now,
-                || Familiar { until },
+                || Familiar { until, wrong: Wrong::none(&CLIENT, now) },
                 |it| it.until = until,
             );
         }
@@ -136,32 +204,40 @@ impl Attempt<'_> {
 
     /// Nothing was tried after all.
     pub(super) fn withdraw(self, now: Tick) {
-        forgive(&self.attempts.clients, &self.client, now);
-        if !self.familiar {
-            forgive(&self.attempts.accounts, &self.account, now);
+        let Attempt { attempts, account, client, counted, .. } = self;
+        if counted.client {
+            attempts.clients.get(&client, now, |wrong| wrong.forgive_one(now));
+        }
+        if counted.acquaintance {
+            attempts.familiar.get(&(account, client), now, |it| it.wrong.forgive_one(now));
+        }
+        if counted.account {
+            attempts.accounts.get(&account, now, |wrong| wrong.forgive_one(now));
         }
     }
 }
 
-fn count<K: Eq + std::hash::Hash + Copy>(
+/// Counts an attempt, or says how long to pause, if there is room to know either.
+fn count<K: Eq + Hash + Copy>(
     table: &Table<K, Wrong>,
     key: K,
-    rule: Rule,
+    rule: &'static Rule,
     now: Tick,
-) -> Result<(), Duration> {
-    let fresh = || Wrong { count: 0, paused_until: now, rule };
-    table.upsert(key, now, fresh, |wrong| wrong.count_one(now)).unwrap_or(Err(FIRST_PAUSE))
-}
-
-fn forgive<K: Eq + std::hash::Hash + Copy>(table: &Table<K, Wrong>, key: &K, now: Tick) {
-    table.get(key, now, |wrong| wrong.forgive_one(now));
+) -> Result<Result<(), Duration>, TableFull> {
+    table.upsert(key, now, || Wrong::none(rule, now), |wrong| wrong.count_one(now))
 }
 
 impl Wrong {
+    fn none(rule: &'static Rule, now: Tick) -> Self {
+        Wrong { count: 0, paused_until: now, rule }
+    }
+
+    fn pause(&self, now: Tick) -> Result<(), Duration> {
+        if self.paused_until > now { Err(self.paused_until.since(now)) } else { Ok(()) }
+    }
+
     fn count_one(&mut self, now: Tick) -> Result<(), Duration> {
-        if self.paused_until > now {
-            return Err(self.paused_until.since(now));
-        }
+        self.pause(now)?;
         self.count = self.count.saturating_add(1);
         let Some(doublings) = self.count.checked_sub(self.rule.free) else {
             self.paused_until = now;
@@ -180,11 +256,12 @@ impl Wrong {
 
 impl Entry for Wrong {
     fn expires(&self) -> Tick {
-        self.paused_until.after(MEMORY)
+        // With nothing left to remember its place is free at once.
+        if self.count == 0 { Tick::default() } else { self.paused_until.after(MEMORY) }
     }
 
-    fn is_protected(&self, now: Tick) -> bool {
-        self.paused_until > now
+    fn is_protected(&self, _now: Tick) -> bool {
+        self.count >= self.rule.free
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::sync::{Arc, Mutex};
-use crate::threads::Semaphore;
+use crate::threads::{Permit, Semaphore};
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use base64ct::{Base64Unpadded, Encoding};
 use std::fmt;
@@ -43,6 +43,13 @@ pub struct Hasher {
     clock: Clock,
 }
 
+/// Whose password is hashed next.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    hasher: &'a Hasher,
+    _permit: Permit,
+}
+
 /// As many passwords are being hashed, and wait to be, as may; or there was no memory for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashingBusy;
@@ -66,15 +73,26 @@ impl Hasher {
         Hasher { permits, buffers: Mutex::new(Vec::new()), clock }
     }
 
-    /// Whether `password` is the one that was stored; hashes it in any case.
-    pub(super) fn verify(&self, stored: &Stored, password: &[u8]) -> Result<bool, HashingBusy> {
+    /// The right to hash one password, after a wait if need be.
+    pub(super) fn turn(&self) -> Result<Turn<'_>, HashingBusy> {
         let deadline = self.clock.instant(self.clock.now().after(PATIENCE));
-        let _permit = self.permits.acquire(deadline).map_err(|_| HashingBusy)?;
+        let permit = self.permits.acquire(deadline).map_err(|_| HashingBusy)?;
+        Ok(Turn { hasher: self, _permit: permit })
+    }
+
+    fn verify(&self, stored: &Stored, password: &[u8]) -> Result<bool, HashingBusy> {
         let mut buffer = self.buffers.lock().pop().unwrap_or_default();
         let hashed = hash_into(&mut buffer, &stored.params, password, &stored.salt, stored.hash.len());
         // A buffer that was made for a larger hash than most is not kept from the next one, which may need it.
         self.buffers.lock().push(buffer);
         Ok(hashed?[..].ct_eq(&stored.hash).into())
+    }
+}
+
+impl Turn<'_> {
+    /// Whether `password` is the one that was stored; hashes it in any case.
+    pub(super) fn verify(self, stored: &Stored, password: &[u8]) -> Result<bool, HashingBusy> {
+        self.hasher.verify(stored, password)
     }
 }
 

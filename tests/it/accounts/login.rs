@@ -4,9 +4,12 @@ use super::{client, line, seconds};
 use rustix::time::{ClockId, clock_gettime};
 use selvedge::ClientKey;
 use selvedge::clock::Clock;
-use selvedge::guard::auth::{Accounts, AccountsError, Hasher, HashingBusy, Login, LoginError, TokensFull};
+use selvedge::guard::auth::{
+    Accounts, AccountsError, Attempts, Hasher, HashingBusy, Login, LoginError, TokensFull,
+};
 use selvedge::guard::session::{SessionError, StoreError};
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +19,14 @@ fn login() -> (Login, Clock) {
     let accounts = Accounts::parse(line("ada", "right") + &line("bob", "also right")).expect("good");
     // The waits of the semaphore are real time; nothing waits here.
     (Login::new(accounts, clock.clone()), clock)
+}
+
+/// The same with tables that are full when they hold this much.
+fn with_room_for(capacity: usize) -> (Login, Clock) {
+    let clock = Clock::manual();
+    let accounts = Accounts::parse(line("ada", "right") + &line("bob", "also right")).expect("good");
+    let (hasher, attempts) = (Hasher::new(clock.clone()), Attempts::with_capacity(capacity));
+    (Login::with_limits(accounts, hasher, attempts, clock.clone()), clock)
 }
 
 const WRONG: Result<&str, LoginError> = Err(LoginError::Wrong);
@@ -119,16 +130,52 @@ fn strangers_are_paused_by_account_and_those_it_knows_are_not() {
 /// Whose sessions end with a new file: those of accounts that are gone or have another password, and nobody else's.
 #[test]
 fn who_is_not_who_he_was() {
-    let login = |names: &[(&str, &str)]| {
+    let accounts = |names: &[(&str, &str)]| {
         let lines: String = names.iter().map(|(name, password)| line(name, password)).collect();
-        Login::new(Accounts::parse(lines).expect("good"), Clock::manual())
+        Accounts::parse(lines).expect("good")
     };
-    let before = login(&[("ada", "a"), ("bob", "b"), ("eve", "e")]);
-    let after = login(&[("ada", "a"), ("bob", "other"), ("new", "n")]);
-    let mut ended: Vec<_> = after.ended_since(&before).collect();
+    let before = Login::new(accounts(&[("ada", "a"), ("bob", "b"), ("eve", "e")]), Clock::manual());
+    let never = before.renewed(accounts(&[("eve", "other")]));
+    let after = before.renewed(accounts(&[("ada", "a"), ("bob", "other"), ("new", "n")]));
+    check(&before, "eve", "e", client(1), Ok("eve"));
+    check(&after, "bob", "other", client(1), Ok("bob"));
+    let mut ended = after.take_effect();
     ended.sort_unstable();
-    assert_eq!(ended, ["bob", "eve"]);
-    assert_eq!(before.ended_since(&before).count(), 0);
+    assert_eq!(ended.iter().map(|name| &**name).collect::<Vec<_>>(), ["bob", "eve"]);
+    // What has been overtaken takes effect no more, and what has taken effect does so once.
+    assert_eq!([&before, &never, &after].map(|login| login.take_effect().len()), [0, 0, 0]);
+    for (name, password, of_before, of_after) in [
+        ("ada", "a", Ok("ada"), Ok("ada")),
+        ("bob", "b", WRONG, WRONG),
+        ("bob", "other", WRONG, Ok("bob")),
+        ("eve", "e", WRONG, WRONG),
+        ("new", "n", WRONG, Ok("new")),
+    ] {
+        check(&before, name, password, client(2), of_before);
+        check(&after, name, password, client(3), of_after);
+    }
+    // Back to what was, for a third time.
+    let again = after.renewed(accounts(&[("bob", "b")]));
+    assert_eq!(again.take_effect().len(), 3);
+    check(&again, "bob", "b", client(4), Ok("bob"));
+}
+
+/// What is known of those who try is no matter of the accounts; but an account with another password knows nobody.
+#[test]
+fn what_is_known_stays_when_accounts_change() {
+    let (before, _) = login();
+    for (name, password) in [("ada", "right"), ("bob", "also right")] {
+        check(&before, name, password, client(1), Ok(name));
+        for number in 100..110 {
+            check(&before, name, "guess", client(number), WRONG);
+        }
+    }
+    let after = before.renewed(Accounts::parse(line("ada", "right") + &line("bob", "new")).expect("good"));
+    check(&after, "bob", "new", client(1), Ok("bob"));
+    assert_eq!(after.take_effect().len(), 1);
+    check(&after, "ada", "right", client(2), wait(1));
+    check(&after, "ada", "right", client(1), Ok("ada"));
+    check(&after, "bob", "new", client(1), wait(1));
 }
 
 #[test]
@@ -196,6 +243,119 @@ fn too_many_at_once_is_busy_and_no_attempt() {
     let answers: Vec<_> = logins.into_iter().flat_map(|login| login.join().expect("no panic")).collect();
     let busy = answers.iter().filter(|answer| matches!(answer, Err(LoginError::Busy(_)))).count();
     assert!(busy > 0 && answers.iter().any(Result::is_ok), "{answers:?}");
+}
+
+/// Names by the thousand: the one that is slowed down is still known when its pause is over.
+#[test]
+fn a_flood_of_names_wipes_nothing_off_the_slate() {
+    let (login, clock) = with_room_for(64);
+    for _ in 0..10 {
+        check(&login, "ada", "guess", ClientKey::LOCAL, WRONG);
+    }
+    for pause in [1, 2, 4] {
+        check(&login, "ada", "right", ClientKey::LOCAL, wait(pause));
+        clock.advance(seconds(pause));
+        for number in 0..1000 {
+            check(&login, &format!("name {pause} {number}"), "guess", ClientKey::LOCAL, WRONG);
+        }
+        check(&login, "ada", "guess", ClientKey::LOCAL, WRONG);
+    }
+    // The same of a client, among as many.
+    for number in 0..5 {
+        check(&login, &format!("name {number}"), "guess", client(1), WRONG);
+    }
+    for pause in [1, 2, 4] {
+        check(&login, "bob", "also right", client(1), wait(pause));
+        clock.advance(seconds(pause));
+        for number in 0..1000 {
+            check(&login, &format!("name {pause} {number}"), "guess", client(1000 + number), WRONG);
+        }
+        check(&login, "nobody", "guess", client(1), WRONG);
+    }
+}
+
+/// What was turned away because others were being hashed was no attempt: it takes nobody's place.
+#[test]
+fn a_flood_that_is_not_hashed_takes_no_place() {
+    let clock = Clock::manual();
+    let cheap: String = (0..31).map(|number| line(&format!("user {number}"), "right")).collect();
+    let dear = format!("dear:{}\n", super::argon2_params::hash("right", (32 << 10, 16, 1)));
+    let accounts = Accounts::parse(line("ada", "right") + &cheap + &dear).expect("good");
+    let hasher = Hasher::with_limits(clock.clone(), 1, 0);
+    let login = Arc::new(Login::with_limits(accounts, hasher, Attempts::with_capacity(64), clock.clone()));
+    for name in ["ada", "bob"] {
+        for _ in 0..9 {
+            check(&login, name, "guess", ClientKey::LOCAL, WRONG);
+        }
+    }
+    for name in ["a", "b", "c", "d"] {
+        check(&login, name, "guess", client(1), WRONG);
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let hashing = thread::spawn({
+        let (login, done) = (login.clone(), done.clone());
+        move || {
+            while !done.load(Ordering::Acquire) {
+                let _ = login.check("dear", b"right", ClientKey::LOCAL);
+            }
+        }
+    });
+    let is_busy = |given: Result<_, _>| matches!(given, Err(LoginError::Busy(_)));
+    while !is_busy(login.check("user 0", b"right", ClientKey::LOCAL)) {}
+    let mut busy = 0;
+    for number in 0.. {
+        let given = login.check(&format!("name {number}"), b"guess", client(1000 + number));
+        busy += u32::from(is_busy(given));
+        if busy == 2000 {
+            break;
+        }
+    }
+    done.store(true, Ordering::Release);
+    hashing.join().expect("no panic");
+    // The tenth of an account, and the fifth of a client.
+    check(&login, "ada", "guess", ClientKey::LOCAL, WRONG);
+    check(&login, "ada", "right", ClientKey::LOCAL, wait(1));
+    check(&login, "bob", "guess", client(1), WRONG);
+    check(&login, "e", "guess", client(1), wait(1));
+}
+
+/// Where nothing more can be counted, strangers are let in nowhere unless something else counts them, and those whom an
+/// account knows are let in.
+#[test]
+fn tables_that_are_full_of_those_who_pause() {
+    // Of accounts.
+    let (login, clock) = with_room_for(8);
+    check(&login, "ada", "right", client(1), Ok("ada"));
+    for number in 0..80 {
+        check(&login, &format!("name {}", number / 10), "guess", ClientKey::LOCAL, WRONG);
+    }
+    clock.advance(seconds(800));
+    check(&login, "ada", "right", client(2), wait(1));
+    check(&login, "ada", "right", client(1), Ok("ada"));
+    for _ in 0..5 {
+        check(&login, "ada", "guess", client(1), WRONG);
+    }
+    check(&login, "ada", "right", client(1), wait(1));
+    clock.advance(seconds(101));
+    check(&login, "ada", "right", client(2), Ok("ada"));
+
+    // Of clients: strangers count for the account, and whom it knows as what they are to it.
+    let (login, clock) = with_room_for(8);
+    check(&login, "ada", "right", client(1), Ok("ada"));
+    for number in 0..40 {
+        check(&login, &format!("name {number}"), "guess", client(100 + number / 5), WRONG);
+    }
+    clock.advance(seconds(800));
+    check(&login, "ada", "right", client(2), Ok("ada"));
+    for _ in 0..10 {
+        check(&login, "ada", "guess", client(3), WRONG);
+    }
+    check(&login, "ada", "right", client(4), wait(1));
+    check(&login, "ada", "right", client(1), Ok("ada"));
+    for _ in 0..5 {
+        check(&login, "ada", "guess", client(1), WRONG);
+    }
+    check(&login, "ada", "right", client(1), wait(1));
 }
 
 /// What a guard answers, and what people are told of it.

@@ -1,9 +1,9 @@
 //! The same over real sockets: cookies, logins, guards.
 
 use super::{line, seconds};
-use selvedge::clock::Clock;
-use selvedge::guard::auth::{Accounts, BasicAuth, BearerAuth, Login, Subject, TokenStore, Uses};
-use selvedge::guard::session::{MemoryStore, SessionLimits, Sessions};
+use selvedge::clock::{Clock, Tick};
+use selvedge::guard::auth::{Accounts, BasicAuth, BearerAuth, Digest, Login, Subject, TokenStore, Uses};
+use selvedge::guard::session::{MemoryStore, Record, SessionLimits, SessionStore, Sessions, StoreError};
 use selvedge::service::with_accounts;
 use selvedge::{Csrf, Guard, Handler, Request, Router, Server, StatusCode};
 use std::io::{Read, Write};
@@ -296,6 +296,62 @@ fn logged_out_everywhere() {
     assert_eq!(["bob", "ada", "ada"].map(|user| sessions.log_out_everywhere(user)), [0, 2, 0]);
     for cookie in &cookies {
         assert_eq!(ask(&server, "GET", "/me", &[cookie], "").status, 401);
+    }
+}
+
+/// A store in which other accounts take effect, and all sessions end of those that are no more, at the worst moment: when a
+/// right password has just been found right, and before its session is there to be ended.
+struct Overtaken {
+    store: MemoryStore,
+    after: Login,
+}
+
+impl SessionStore for Overtaken {
+    fn insert(&self, id: Digest, record: Record, now: Tick) -> Result<(), StoreError> {
+        for user in self.after.take_effect() {
+            self.store.remove_user(&user, now);
+        }
+        self.store.insert(id, record, now)
+    }
+
+    fn load(&self, id: &Digest, now: Tick) -> Option<Record> {
+        self.store.load(id, now)
+    }
+
+    fn save(&self, id: &Digest, data: Arc<[u8]>, now: Tick) -> bool {
+        self.store.save(id, data, now)
+    }
+
+    fn renew(&self, old: &Digest, new: Digest, record: Record, now: Tick) -> Result<(), StoreError> {
+        self.store.renew(old, new, record, now)
+    }
+
+    fn remove(&self, id: &Digest, now: Tick) -> bool {
+        self.store.remove(id, now)
+    }
+
+    fn remove_user(&self, user: &str, now: Tick) -> usize {
+        self.store.remove_user(user, now)
+    }
+}
+
+#[test]
+fn a_session_made_while_its_password_is_revoked() {
+    for (after, status) in [
+        (line("ada", "another"), 401),
+        (line("bob", "x"), 401),
+        (line("ada", "right & proper") + &line("eve", "new"), 200),
+    ] {
+        let accounts = |text: &str| Accounts::parse(text).expect("good");
+        let login = Login::new(accounts(&line("ada", "right & proper")), Clock::system());
+        let limits = SessionLimits::default();
+        let store = Overtaken { store: MemoryStore::new(limits), after: login.renewed(accounts(&after)) };
+        let sessions = Sessions::with_store(store, limits, Clock::system());
+        let router = with_accounts(Router::new(), Arc::new(login), &sessions);
+        let server = serve(with_csrf(&sessions), router);
+        assert_eq!(ask(&server, "POST", "/login", &[FORM], ADA).status, status, "{after}");
+        let left = sessions.log_out_everywhere("ada");
+        assert_eq!(left, usize::from(status == 200), "{after}");
     }
 }
 

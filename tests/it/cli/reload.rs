@@ -158,6 +158,67 @@ fn sessions_of_accounts_that_end() {
     let _ = fs::remove_file(file);
 }
 
+/// A login that began before its password was revoked, and whose body ends after that, gets no session.
+#[test]
+fn a_login_that_takes_longer_than_its_password() {
+    use crate::accounts::line;
+    use crate::support::Client;
+    let file = scratch("revoked-users");
+    fs::write(&file, line("ada", "before")).expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["--users", file.to_str().expect("UTF-8")]));
+    let mut client = Client::tcp(std::net::TcpStream::connect(&serving.address).expect("it listens"));
+    let body = "username=ada&password=before";
+    let fields = "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue";
+    client.send(format!(
+        "POST /login HTTP/1.1\r\nHost: x\r\n{fields}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
+    // From here on it is being served, by the rules of before.
+    assert_eq!(client.answer().status, 100);
+    fs::write(&file, line("ada", "after")).expect("a place to write");
+    serving.signal(Signal::HUP);
+    serving.read_to("SIGHUP: all options are as they were");
+    client.send(body);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.field("set-cookie")), (401, None));
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    let _ = fs::remove_file(file);
+}
+
+/// Who has to pause has to go on pausing, in the application and in a directory.
+#[test]
+fn pauses_outlive_a_reload() {
+    use crate::accounts::line;
+    use crate::support::Client;
+    let file = scratch("reload-guessed");
+    fs::write(&file, line("ada", "right")).expect("a place to write");
+    let form = "username=ada&password=wrong";
+    let login = format!(
+        "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let basic = "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRhOndyb25n\r\n\r\n".to_owned();
+    for (path, guess) in [(None, login), (Some(env!("CARGO_TARGET_TMPDIR")), basic)] {
+        let arguments = ["--throttle", "off", "--users", file.to_str().expect("UTF-8")];
+        let mut serving = Serving::start(program(&ANY).args(arguments).args(path));
+        let address = serving.address.clone();
+        let guess = || {
+            let stream = std::net::TcpStream::connect(&address).expect("it listens");
+            Client::tcp(stream).ask(&guess).status
+        };
+        assert_eq!([(); 5].map(|()| guess()), [401; 5], "{path:?}");
+        serving.signal(Signal::HUP);
+        serving.read_to("SIGHUP: all options are as they were");
+        // A second may have passed, and two, but not each time as much as had to.
+        assert!([(); 4].map(|()| guess()).contains(&429), "{path:?}");
+        serving.signal(Signal::TERM);
+        serving.end(0);
+    }
+    let _ = fs::remove_file(file);
+}
+
 /// Options that can be had each by itself, and not with what stays until a restart: none of them takes effect, the
 /// certificates neither.
 #[cfg(feature = "tls-rustls")]
