@@ -2,12 +2,10 @@
 
 use super::connection::{Connection, End};
 use super::incoming::Unread;
-use super::upgrade::asks_for_upgrade;
 use crate::error::{CloseReason, Refusal};
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
-use http::header::UPGRADE;
 use http::{Method, StatusCode, Version};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -30,10 +28,10 @@ impl Connection {
             log::error!("request {}: a handler answered with an interim status", self.exchange.request.id());
             response = Response::problem(StatusCode::INTERNAL_SERVER_ERROR);
         }
-        if response.upgrade.is_some() && !asks_for_upgrade(&self.exchange.request) {
-            let protocol = response.headers().get(UPGRADE).cloned();
-            response = Response::problem(StatusCode::UPGRADE_REQUIRED);
-            response.headers_mut().extend(protocol.map(|protocol| (UPGRADE, protocol)));
+        if response.upgrade.is_some()
+            && let Some(refused) = self.refuse_upgrade(&response)
+        {
+            response = refused;
         }
         self.policy.seal(&self.exchange, &mut response);
         let request = &self.exchange.request;
@@ -42,7 +40,6 @@ impl Connection {
         let keep = self.keeps(&response, length);
         let persistence = match (&response.upgrade, keep, request.version()) {
             (Some(_), ..) => Persistence::Upgrade,
-            (None, true, _) if response.status() == StatusCode::UPGRADE_REQUIRED => Persistence::Upgrade,
             (_, false, _) => Persistence::Close,
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,

@@ -405,7 +405,9 @@ fn upgrades_that_panic() {
     let server = serve(
         |_| (),
         |_: &mut Request| {
-            Response::upgrade(HeaderValue::from_static("x"), |_| std::panic::resume_unwind(Box::new("cause")))
+            Response::upgrade(HeaderValue::from_static("shout"), |_| {
+                std::panic::resume_unwind(Box::new("cause"))
+            })
         },
     );
     let mut client = Client::connect(&server);
