@@ -1,7 +1,7 @@
 //! Answers as bytes (RFC 9112 §4–7). The server owns how a message is framed and whether its connection goes on: what
 //! a handler says about either is left out.
 
-use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, UPGRADE};
+use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, UPGRADE, VARY};
 use http::{HeaderMap, StatusCode};
 
 /// The interim answer that asks for the body (RFC 9110 §15.2.1).
@@ -56,7 +56,8 @@ pub enum Persistence {
     Upgrade,
 }
 
-/// Fields that every answer has, rendered once; an answer that has one of them itself goes without the standing one.
+/// Fields that every answer has, rendered once; an answer that has one of them itself goes without the standing one. Vary is
+/// a list of what answers depend on: of that they have both.
 #[derive(Clone, Debug, Default)]
 pub struct StandingFields {
     block: Vec<u8>,
@@ -97,7 +98,8 @@ impl StandingFields {
         }
         let mut start = 0;
         for (name, end) in &self.lines {
-            if !(fields.contains_key(name) || has_type && name == CONTENT_TYPE) {
+            let is_replaced = fields.contains_key(name) && name != VARY;
+            if !(is_replaced || has_type && name == CONTENT_TYPE) {
                 out.extend_from_slice(&self.block[start..*end]);
             }
             start = *end;

@@ -1,8 +1,9 @@
 //! The bodies of errors: fixed text for each status, with the request's id to find it in the log by.
 
 use super::{Body, Request, RequestId, Response};
+use crate::http1::members;
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 impl Response {
     /// The answer to a request that failed with `status`: a fixed text, as HTML for those who ask for it and as
@@ -30,9 +31,22 @@ impl Response {
             ("application/problem+json", json(self.status(), title, request.id()))
         };
         self.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        self.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        depend_on_accept(self.headers_mut());
         *self.body_mut() = text.into();
     }
+}
+
+/// Adds Accept to what the answer depends on, unless that is all or Accept already (RFC 9110 §12.5.5).
+fn depend_on_accept(fields: &mut HeaderMap) {
+    const OURS: HeaderValue = HeaderValue::from_static("Accept");
+    let said = fields.get_all(VARY).iter().flat_map(|line| members(line.as_bytes()));
+    let said: Vec<&[u8]> = said.filter(|name| !name.is_empty()).collect();
+    if said.iter().any(|name| *name == b"*" || name.eq_ignore_ascii_case(OURS.as_bytes())) {
+        return;
+    }
+    let list = [&said[..], &[OURS.as_bytes()]].concat().join(&b", "[..]);
+    // What was made of values is one.
+    fields.insert(VARY, HeaderValue::from_bytes(&list).unwrap_or(OURS));
 }
 
 fn html(status: StatusCode, title: &str, id: RequestId) -> String {

@@ -163,11 +163,18 @@ fn standing_fields() {
             &[("Server", "mine")],
             format!("|server: mine{}", all.replace("|Server: selvedge", "")),
         ),
-        ("the last", &[("vary", "c")], format!("|vary: c{}", all.replace("|Vary: a|Vary: b", ""))),
+        ("the last", &[("-a--b", "d")], format!("|-a--b: d{}", all.replace("|-A--B: c", ""))),
         (
             "two",
+            &[("server", "m"), ("-a--b", "d")],
+            "|server: m|-a--b: d|X-Content-Type-Options: nosniff|Vary: a|Vary: b".to_owned(),
+        ),
+        // What an answer depends on is a list, and its lines are one (RFC 9110 §5.3).
+        ("of the list, all", &[("vary", "c")], format!("|vary: c{all}")),
+        (
+            "of the list, all, and one",
             &[("server", "m"), ("vary", "c")],
-            "|server: m|vary: c|X-Content-Type-Options: nosniff|-A--B: c".to_owned(),
+            format!("|server: m|vary: c{}", all.replace("|Server: selvedge", "")),
         ),
     ] {
         let fields = map(fields);
