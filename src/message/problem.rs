@@ -1,5 +1,6 @@
 //! The bodies of errors: fixed text for each status, with the request's id to find it in the log by.
 
+use super::accept::names_html;
 use super::{Body, Request, RequestId, Response};
 use crate::http1::members;
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
@@ -24,8 +25,7 @@ impl Response {
     /// Writes the text of a problem, once it is known who asked.
     pub(crate) fn spell_out_problem(&mut self, request: &Request) {
         let title = self.status().canonical_reason().unwrap_or("Error");
-        let wants_html = request.header(ACCEPT.as_str()).is_some_and(|accept| mentions(accept, b"text/html"));
-        let (kind, text) = if wants_html {
+        let (kind, text) = if names_html(request.header_values(ACCEPT.as_str())) {
             ("text/html; charset=utf-8", html(self.status(), title, request.id()))
         } else {
             ("application/problem+json", json(self.status(), title, request.id()))
@@ -60,11 +60,4 @@ fn html(status: StatusCode, title: &str, id: RequestId) -> String {
 fn json(status: StatusCode, title: &str, id: RequestId) -> String {
     let code = status.as_u16();
     format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request_id\":\"{id}\"}}\n")
-}
-
-fn mentions(list: &[u8], kind: &[u8]) -> bool {
-    list.split(|&byte| byte == b',').any(|item| {
-        let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
-        name.trim_ascii().eq_ignore_ascii_case(kind)
-    })
 }

@@ -117,6 +117,11 @@ fn errors_say_their_status_and_nothing_else() {
             ("Accept: text/htmlx\r\n", false),
             ("Accept: text/html\r\n", true),
             ("Accept: application/xhtml+xml;q=0.9, Text/HTML;q=0.8\r\n", true),
+            // A weight of nothing is what is not wanted (RFC 9110 §12.4.2), and the lines of a list are one.
+            ("Accept: application/json, text/html;q=0\r\n", false),
+            ("Accept: text/html; level=1; q=0.000, */*\r\n", false),
+            ("Accept: a/b\r\nAccept: text/html\r\n", true),
+            ("Accept: a/b\r\nAccept: text/html;q=0\r\n", false),
         ] {
             let mut client = Client::connect(&server);
             let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{accept}\r\n"));
