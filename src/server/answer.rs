@@ -118,7 +118,10 @@ impl Connection {
             Content::File { file, offset, len } => self.write_file(&file, offset, len),
             Content::Parts { file, parts, .. } => self.write_parts(&file, &parts),
             Content::Reader { reader, len: Some(len) } => self.write_sized(reader, len),
-            Content::Reader { reader, len: None } => self.write_stream(reader, length == Length::Chunked),
+            Content::Reader { reader, len: None } if length == Length::UntilClose => {
+                self.write_to_end(reader)
+            }
+            Content::Reader { reader, len: None } => self.write_chunks(reader),
         }
     }
 
@@ -188,20 +191,39 @@ impl Connection {
         self.flush(false)
     }
 
-    fn write_stream(&mut self, mut reader: Box<dyn Read + Send>, chunked: bool) -> Result<(), CloseReason> {
+    fn write_chunks(&mut self, mut reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
         let mut block = vec![0; CHUNK];
         loop {
             let count = self.pull(&mut *reader, &mut block)?;
-            match (count, chunked) {
-                (0, false) => return self.flush(false),
-                (0, true) => {
-                    encode::last_chunk(&mut self.out, None);
-                    return self.flush(false);
-                }
-                (_, true) => encode::chunk(&mut self.out, &block[..count]),
-                (_, false) => self.out.extend_from_slice(&block[..count]),
+            if count == 0 {
+                encode::last_chunk(&mut self.out, None);
+                return self.flush(false);
             }
+            encode::chunk(&mut self.out, &block[..count]);
             self.flush(false)?;
+        }
+    }
+
+    /// The end of the connection is that of the body.
+    fn write_to_end(&mut self, reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
+        self.wire.reset_at_end(true);
+        let written = self.write_pieces(reader);
+        // Of what nothing is out the client is told.
+        if written.is_ok() || self.wire.sent() == 0 {
+            self.wire.reset_at_end(false);
+        }
+        written
+    }
+
+    fn write_pieces(&mut self, mut reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
+        let mut block = vec![0; CHUNK];
+        loop {
+            let count = self.pull(&mut *reader, &mut block)?;
+            self.out.extend_from_slice(&block[..count]);
+            self.flush(false)?;
+            if count == 0 {
+                return Ok(());
+            }
         }
     }
 

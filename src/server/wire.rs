@@ -32,6 +32,9 @@ pub(super) struct Wire {
     /// The answer at hand: when it is due, and how much of it is out.
     write_deadline: Tick,
     written: u64,
+    /// Whether it must end with a reset if it is not whole, and what had been claimed before it.
+    resets: bool,
+    claimed: Option<Claim>,
     /// When something was last heard or said: the latest moment that is known without asking the clock.
     moment: Tick,
 }
@@ -48,6 +51,8 @@ impl Wire {
             min_rate: None,
             write_deadline: Tick::NEVER,
             written: 0,
+            resets: false,
+            claimed: None,
             moment: Tick::default(),
         };
         wire.obey(config);
@@ -120,14 +125,27 @@ impl Wire {
         self.written
     }
 
+    /// Whether the answer at hand must end with a reset unless it is whole: where its end is that of the connection
+    /// (RFC 9112 §8).
+    pub(super) fn reset_at_end(&mut self, yes: bool) {
+        (self.resets, self.claimed) = (yes, self.occupant.claim());
+        self.stream.reset_at_end(yes);
+    }
+
     /// Writes all of `bytes`; with `more`, others follow at once and may share a packet with the last of them.
     pub(super) fn send(&mut self, bytes: &[u8], more: bool) -> Result<(), CloseReason> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.resets && self.occupant.claim() != self.claimed {
+                return self.judge(Ok(0)).map(drop);
+            }
             let block = &rest[..rest.len().min(BLOCK)];
             let sent = retry(|| {
                 if more { self.stream.write_with_more_to_come(block) } else { self.stream.write(block) }
             });
+            if self.resets && sent.as_ref().is_err_and(|problem| problem.kind() == ErrorKind::WouldBlock) {
+                continue;
+            }
             let count = self.judge(sent)?;
             rest = &rest[count..];
             // An answer that leaves in one piece is over before anybody could ask how it is going.
