@@ -194,7 +194,7 @@ fn silence_has_an_end() {
     let (server, clock) = server(shout);
     let mut client = upgraded(&server);
     for _ in 0..3 {
-        clock.advance(Upgraded::MAX_SILENCE - ms(1000));
+        clock.advance(Upgraded::MAX_SILENCE.saturating_sub(ms(1000)));
         // The watchdog has looked meanwhile; if not, this only shows less.
         thread::sleep(ms(60));
         client.send("hello");
@@ -223,7 +223,7 @@ fn silence_may_be_longer_or_shorter() {
         });
         let mut client = upgraded(&server);
         assert_eq!(client.bytes(5), b"hello");
-        clock.advance(span - ms(1000));
+        clock.advance(span.saturating_sub(ms(1000)));
         // The watchdog has looked meanwhile; if not, this only shows less.
         thread::sleep(ms(60));
         client.send("there");
