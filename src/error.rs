@@ -276,6 +276,9 @@ impl Refusal {
     /// The request names another host than the TLS connection it came over was opened for.
     pub const OTHER_SERVER_NAME: Refusal =
         Refusal::new(StatusCode::MISDIRECTED_REQUEST, "host other than the server name of TLS");
+    /// The target says `https`, and neither did the request come over TLS nor does a trusted proxy say that it had it so.
+    pub const NOT_SECURE: Refusal =
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, "https over a connection that is not secure");
     /// The method is not on the list.
     pub const OTHER_METHOD: Refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not on the list");
     /// The handler panicked.
@@ -288,7 +291,7 @@ impl Refusal {
 impl Refusal {
     /// All of the above, the likely ones first.
     pub(crate) fn own() -> impl Iterator<Item = Refusal> {
-        const OTHERS: [Refusal; 16] = [
+        const OTHERS: [Refusal; 17] = [
             Refusal::TOO_MANY_REQUESTS,
             Refusal::THROTTLED,
             Refusal::OVERLOADED,
@@ -302,6 +305,7 @@ impl Refusal {
             Refusal::PATH,
             Refusal::OTHER_HOST,
             Refusal::OTHER_SERVER_NAME,
+            Refusal::NOT_SECURE,
             Refusal::OTHER_METHOD,
             Refusal::PANIC,
             Refusal::ANSWER_FAILED,

@@ -10,7 +10,8 @@ use crate::message::Response;
 use crate::sync::Arc;
 use http::{HeaderName, HeaderValue, header};
 
-/// Puts a fixed set of fields on every response. A response that has a field of that name keeps its own.
+/// Puts a fixed set of fields on every response. A response that has a field of that name keeps its own; of `Vary`, which is a
+/// list of what responses depend on, both are sent.
 ///
 /// The default set: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`, `X-XSS-Protection: 0`,
 /// `Content-Security-Policy: default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none';

@@ -6,10 +6,12 @@
 use super::{Exchange, Guard};
 use crate::error::Refusal;
 use crate::message::Response;
+use http::uri::Scheme;
 use http::{HeaderValue, Method, StatusCode, header};
 
-/// Refuses paths that are too long or that, decoded, climb or hold what no path may (400); hosts other than the one that the
-/// TLS connection was opened for (421); and, where there are lists, hosts (421) and methods (405) that are not on them.
+/// Refuses paths that are too long or that, decoded, climb or hold what no path may (400); absolute targets with `https` that
+/// did not come over TLS, and hosts other than the one that the TLS connection was opened for (421); and, where there are lists,
+/// hosts (421) and methods (405) that are not on them.
 ///
 /// Every server has one, made from [`Config::max_path`](crate::Config::max_path) and
 /// [`Config::allow_hosts`](crate::Config::allow_hosts); another one can be added.
@@ -66,6 +68,11 @@ impl Guard for Validate {
         }
         if !is_safe(path) {
             return Err(Refusal::PATH);
+        }
+        // RFC 9110 §7.4. The other way round nothing is missing: who asks for an `http` resource wants no less than a server that
+        // answers for the host (§4.2.1), and is served, as an absolute target has to be (RFC 9112 §3.2.2).
+        if request.head.scheme == Some(Scheme::HTTPS) && !request.is_secure() {
+            return Err(Refusal::NOT_SECURE);
         }
         let asked_for = request.tls().and_then(|tls| tls.server_name.as_deref());
         if asked_for.is_some_and(|name| is_other_host(name, request.authority())) {

@@ -1,7 +1,7 @@
 //! Answers as bytes (RFC 9112 §4–7). The server owns how a message is framed and whether its connection goes on: what
 //! a handler says about either is left out.
 
-use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, UPGRADE, VARY};
 use http::{HeaderMap, StatusCode};
 
 /// The interim answer that asks for the body (RFC 9110 §15.2.1).
@@ -42,7 +42,8 @@ pub enum Length {
     UntilClose,
 }
 
-/// What an answer says about its connection (RFC 9112 §9).
+/// What an answer says about its connection (RFC 9112 §9). One with 426 says besides what the client may change it to, by the
+/// handler's Upgrade field (RFC 9110 §15.5.22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
     /// It goes on, as HTTP/1.1 has it without a word.
@@ -55,7 +56,8 @@ pub enum Persistence {
     Upgrade,
 }
 
-/// Fields that every answer has, rendered once; an answer that has one of them itself goes without the standing one.
+/// Fields that every answer has, rendered once; an answer that has one of them itself goes without the standing one. Vary is
+/// a list of what answers depend on: of that they have both.
 #[derive(Clone, Debug, Default)]
 pub struct StandingFields {
     block: Vec<u8>,
@@ -96,7 +98,8 @@ impl StandingFields {
         }
         let mut start = 0;
         for (name, end) in &self.lines {
-            if !(fields.contains_key(name) || has_type && name == CONTENT_TYPE) {
+            let is_replaced = fields.contains_key(name) && name != VARY;
+            if !(is_replaced || has_type && name == CONTENT_TYPE) {
                 out.extend_from_slice(&self.block[start..*end]);
             }
             start = *end;
@@ -137,18 +140,22 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
             Length::UntilClose => {}
         }
     }
-    match persistence {
-        _ if length == Length::UntilClose => out.extend_from_slice(b"Connection: close\r\n"),
-        Persistence::Upgrade => out.extend_from_slice(b"Connection: upgrade\r\n"),
-        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
-        Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Persistence::Implied => {}
-    }
+    let names_protocol = persistence == Persistence::Upgrade
+        || status == StatusCode::UPGRADE_REQUIRED && fields.contains_key(UPGRADE);
+    let persistence = if length == Length::UntilClose { Persistence::Close } else { persistence };
+    out.extend_from_slice(match (persistence, names_protocol) {
+        (Persistence::Close, false) => b"Connection: close\r\n",
+        (Persistence::Close, true) => b"Connection: close, upgrade\r\n",
+        (Persistence::KeepAlive, false) => b"Connection: keep-alive\r\n",
+        (Persistence::KeepAlive, true) => b"Connection: keep-alive, upgrade\r\n",
+        (Persistence::Implied, true) | (Persistence::Upgrade, _) => b"Connection: upgrade\r\n",
+        (Persistence::Implied, false) => &b""[..],
+    });
     if let Some(content_type) = content_type {
         push_field(out, b"content-type", content_type.as_bytes());
     }
     for (name, value) in fields {
-        if !is_owned(name) || (name == http::header::UPGRADE && persistence == Persistence::Upgrade) {
+        if !is_owned(name) || (names_protocol && name == UPGRADE) {
             push_field(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }

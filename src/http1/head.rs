@@ -6,6 +6,7 @@ use super::framing::Facts;
 use super::octets::{TARGET, TOKEN, misplaced, run};
 use super::{Framing, Limits, target};
 use crate::error::Refusal;
+use http::uri::Scheme;
 use http::{Method, Version};
 
 /// A stretch of the buffer a head was parsed from, in bytes from its start.
@@ -67,6 +68,8 @@ pub struct Head {
     pub version: Version,
     /// The request target as it was sent (RFC 9112 §3.2).
     pub target: Span,
+    /// The scheme of an absolute target: `http` or `https`. Other targets have none.
+    pub scheme: Option<Scheme>,
     /// The path, still percent-encoded, without the query: `/` where an absolute target has none, `*` for `OPTIONS *`.
     pub path: Span,
     /// The query, after its `?`.
@@ -101,7 +104,8 @@ impl Head {
     fn take_target(&mut self, version: Version, buffer: &[u8]) -> Result<(), Refusal> {
         let Span { start, end } = self.target;
         let target = target::parse(&self.method, buffer, start as usize, end as usize)?;
-        (self.path, self.query, self.authority) = (target.path, target.query, target.authority);
+        (self.path, self.query) = (target.path, target.query);
+        (self.scheme, self.authority) = (target.scheme, target.authority);
         self.version = version;
         Ok(())
     }

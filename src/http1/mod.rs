@@ -22,6 +22,7 @@ pub use body::{Decoder, Framing, Step};
 pub use buffer::Buffer;
 pub use encode::{CONTINUE, StandingFields};
 pub use head::{Field, Head, Parser, Span, Status};
+pub(crate) use octets::members;
 
 /// How large the head of a request may be; a trailer section too, by `head` and `fields`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,7 +57,7 @@ pub(super) fn is_token(octets: &[u8]) -> bool {
 
 /// The members of a comma-separated list, empty ones included, without the white space around them
 /// (RFC 9110 §5.6.1).
-pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&octet| octet == b',').map(<[u8]>::trim_ascii)
 }
 

@@ -4,10 +4,12 @@ use super::Span;
 use super::octets::{REG_NAME, run};
 use crate::error::Refusal;
 use http::Method;
+use http::uri::Scheme;
 use std::net::Ipv6Addr;
 
 /// The parts of a request target.
 pub(super) struct Target {
+    pub(super) scheme: Option<Scheme>,
     pub(super) path: Span,
     pub(super) query: Option<Span>,
     pub(super) authority: Option<Span>,
@@ -20,15 +22,17 @@ pub(super) fn parse(method: &Method, buffer: &[u8], start: usize, end: usize) ->
     }
     let target = buffer.get(start..end).unwrap_or_default();
     if target == b"*" && method == Method::OPTIONS {
-        return Ok(Target { path: Span::new(start, end), query: None, authority: None });
+        return Ok(Target { scheme: None, path: Span::new(start, end), query: None, authority: None });
     }
     if target.starts_with(b"/") {
         let (path, query) = split_query(target, start)?;
-        return Ok(Target { path, query, authority: None });
+        return Ok(Target { scheme: None, path, query, authority: None });
     }
 
-    let scheme = ["http://", "https://"].into_iter().find(|scheme| starts_with_ignore_case(target, scheme));
-    let skip = scheme.ok_or(Refusal::TARGET)?.len();
+    let mut schemes = [("http://", Scheme::HTTP), ("https://", Scheme::HTTPS)].into_iter();
+    let scheme = schemes.find(|(prefix, _)| starts_with_ignore_case(target, prefix));
+    let (prefix, scheme) = scheme.ok_or(Refusal::TARGET)?;
+    let skip = prefix.len();
     let after_scheme = &target[skip..];
     let length =
         after_scheme.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(after_scheme.len());
@@ -42,7 +46,7 @@ pub(super) fn parse(method: &Method, buffer: &[u8], start: usize, end: usize) ->
         // An empty path is `/` (RFC 9110 §4.2.3); the last octet of the scheme's `//` is one to point to.
         path = Span::new(from - 1, from);
     }
-    Ok(Target { path, query, authority: Some(Span::new(from, from + length)) })
+    Ok(Target { scheme: Some(scheme), path, query, authority: Some(Span::new(from, from + length)) })
 }
 
 /// Whether this is `uri-host [ ":" port ]` (RFC 9110 §7.2) with a host that is not empty. Commas, which RFC 3986 would

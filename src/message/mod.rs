@@ -1,5 +1,6 @@
 //! Requests and responses, over the types of the `http` crate.
 
+pub(crate) mod accept;
 mod body;
 mod client;
 mod problem;

@@ -1,8 +1,10 @@
 //! The bodies of errors: fixed text for each status, with the request's id to find it in the log by.
 
+use super::accept::names_html;
 use super::{Body, Request, RequestId, Response};
+use crate::http1::members;
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 impl Response {
     /// The answer to a request that failed with `status`: a fixed text, as HTML for those who ask for it and as
@@ -23,16 +25,28 @@ impl Response {
     /// Writes the text of a problem, once it is known who asked.
     pub(crate) fn spell_out_problem(&mut self, request: &Request) {
         let title = self.status().canonical_reason().unwrap_or("Error");
-        let wants_html = request.header(ACCEPT.as_str()).is_some_and(|accept| mentions(accept, b"text/html"));
-        let (kind, text) = if wants_html {
+        let (kind, text) = if names_html(request.header_values(ACCEPT.as_str())) {
             ("text/html; charset=utf-8", html(self.status(), title, request.id()))
         } else {
             ("application/problem+json", json(self.status(), title, request.id()))
         };
         self.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        self.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        depend_on_accept(self.headers_mut());
         *self.body_mut() = text.into();
     }
+}
+
+/// Adds Accept to what the answer depends on, unless that is all or Accept already (RFC 9110 §12.5.5).
+fn depend_on_accept(fields: &mut HeaderMap) {
+    const OURS: HeaderValue = HeaderValue::from_static("Accept");
+    let said = fields.get_all(VARY).iter().flat_map(|line| members(line.as_bytes()));
+    let said: Vec<&[u8]> = said.filter(|name| !name.is_empty()).collect();
+    if said.iter().any(|name| *name == b"*" || name.eq_ignore_ascii_case(OURS.as_bytes())) {
+        return;
+    }
+    let list = [&said[..], &[OURS.as_bytes()]].concat().join(&b", "[..]);
+    // What was made of values is one.
+    fields.insert(VARY, HeaderValue::from_bytes(&list).unwrap_or(OURS));
 }
 
 fn html(status: StatusCode, title: &str, id: RequestId) -> String {
@@ -46,11 +60,4 @@ fn html(status: StatusCode, title: &str, id: RequestId) -> String {
 fn json(status: StatusCode, title: &str, id: RequestId) -> String {
     let code = status.as_u16();
     format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code},\"request_id\":\"{id}\"}}\n")
-}
-
-fn mentions(list: &[u8], kind: &[u8]) -> bool {
-    list.split(|&byte| byte == b',').any(|item| {
-        let name = item.split(|&byte| byte == b';').next().unwrap_or_default();
-        name.trim_ascii().eq_ignore_ascii_case(kind)
-    })
 }

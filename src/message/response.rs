@@ -90,8 +90,9 @@ impl Response {
     }
 
     /// 101, and then `protocol` spoken by `speak` on the connection's thread, which ends when `speak` returns
-    /// (RFC 9110 §7.8), and so does the connection. Only for GET in HTTP/1.1 that asks for an upgrade; others get 426. The
-    /// connection keeps its seat, and may be [silent](Upgraded::MAX_SILENCE) for five minutes.
+    /// (RFC 9110 §7.8), and so does the connection. Only for GET in HTTP/1.1 that asks for this protocol, of this version if
+    /// it has one, and whose body, if any, has been read to its end; others get 426, which says what to ask for. Once the server
+    /// shuts down it is 503. The connection keeps its seat, and may be [silent](Upgraded::MAX_SILENCE) for five minutes.
     ///
     /// When the server shuts down, nothing more can be read of a connection over which nothing has moved for a second, as if
     /// its client had said all it wants: `speak` can say goodbye and return. If it does not, the connection is cut with all

@@ -20,7 +20,7 @@ pub(super) const BACKLOG: i32 = 4096;
 /// Bytes of an answer the kernel takes beyond what the client's window admits. With its own bound of megabytes a writer
 /// sleeps until a third of that is free, and a client that reads slowly but steadily looks like one that does not read.
 #[cfg(target_os = "linux")]
-pub(super) const MAX_UNSENT: u32 = 128 << 10;
+pub(super) const MAX_UNSENT: u32 = 32 << 10;
 
 /// How long a write waits before it says how far it has come. So the board hears within this time of whatever its client has read,
 /// and the watchdog tells one that reads slowly from one that does not read.

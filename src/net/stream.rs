@@ -5,7 +5,6 @@ use super::tls::TlsStream;
 use crate::message::TlsInfo;
 use crate::sync::Arc;
 use crate::threads::{Cut, Lifeline};
-#[cfg(target_os = "linux")]
 use socket2::SockRef;
 use std::fmt;
 use std::fs::File;
@@ -14,6 +13,7 @@ use std::net::{Shutdown, TcpStream};
 #[cfg(target_os = "linux")]
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// Bytes of a file that are copied at once, where the kernel does not move them: four records of TLS.
 const COPIED: usize = 64 << 10;
@@ -94,6 +94,15 @@ impl Stream {
     pub(crate) fn break_off(&mut self) {
         if let Stream::Tls(stream) = self {
             stream.break_off();
+        }
+    }
+
+    /// Whether the connection ends with a reset, whoever ends it and however: for as long as a client would take its end for that
+    /// of a body that is not whole. To be [cut](Lifeline::cut) then wakes nobody who waits for room; he looks for himself whenever
+    /// he is told that there is none yet. Only TCP knows resets; over TLS the client can tell without.
+    pub(crate) fn reset_at_end(&self, yes: bool) {
+        if let Stream::Tcp(socket) = self {
+            let _ = SockRef::from(&**socket).set_linger(yes.then_some(Duration::ZERO));
         }
     }
 
@@ -305,8 +314,10 @@ impl Write for Stream {
 
 impl Lifeline for TcpStream {
     fn cut(&self, side: Cut) {
+        // Whatever is shut down says a good end. Only closing resets, and that is for the thread to do.
+        let resets = SockRef::from(self).linger().is_ok_and(|linger| linger == Some(Duration::ZERO));
         // An error means that the connection is gone, which is what was wanted.
-        let _ = self.shutdown(direction(side));
+        let _ = self.shutdown(if resets { Shutdown::Read } else { direction(side) });
     }
 }
 

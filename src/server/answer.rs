@@ -2,12 +2,10 @@
 
 use super::connection::{Connection, End};
 use super::incoming::Unread;
-use super::upgrade::asks_for_upgrade;
 use crate::error::{CloseReason, Refusal};
 use crate::http1::encode::{self, Length, Persistence};
 use crate::message::{Content, Part, Request, Response};
 use bytes::Bytes;
-use http::header::UPGRADE;
 use http::{Method, StatusCode, Version};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -32,10 +30,10 @@ impl Connection {
             log::error!("request {}: a handler answered with an interim status", self.exchange.request.id());
             response = Response::problem(StatusCode::INTERNAL_SERVER_ERROR);
         }
-        if response.upgrade.is_some() && !asks_for_upgrade(&self.exchange.request) {
-            let protocol = response.headers().get(UPGRADE).cloned();
-            response = Response::problem(StatusCode::UPGRADE_REQUIRED);
-            response.headers_mut().extend(protocol.map(|protocol| (UPGRADE, protocol)));
+        if response.upgrade.is_some()
+            && let Some(refused) = self.refuse_upgrade(&response)
+        {
+            response = refused;
         }
         self.policy.seal(&self.exchange, &mut response);
         let request = &self.exchange.request;
@@ -44,7 +42,6 @@ impl Connection {
         let keep = self.keeps(&response, length);
         let persistence = match (&response.upgrade, keep, request.version()) {
             (Some(_), ..) => Persistence::Upgrade,
-            (None, true, _) if response.status() == StatusCode::UPGRADE_REQUIRED => Persistence::Upgrade,
             (_, false, _) => Persistence::Close,
             (_, true, Version::HTTP_10) => Persistence::KeepAlive,
             (_, true, _) => Persistence::Implied,
@@ -123,7 +120,10 @@ impl Connection {
             Content::File { file, offset, len } => self.write_file(&file, offset, len),
             Content::Parts { file, parts, .. } => self.write_parts(&file, &parts),
             Content::Reader { reader, len: Some(len) } => self.write_sized(reader, len),
-            Content::Reader { reader, len: None } => self.write_stream(reader, length == Length::Chunked),
+            Content::Reader { reader, len: None } if length == Length::UntilClose => {
+                self.write_to_end(reader)
+            }
+            Content::Reader { reader, len: None } => self.write_chunks(reader),
         }
     }
 
@@ -201,20 +201,39 @@ impl Connection {
         self.flush(false)
     }
 
-    fn write_stream(&mut self, mut reader: Box<dyn Read + Send>, chunked: bool) -> Result<(), CloseReason> {
+    fn write_chunks(&mut self, mut reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
         let mut block = vec![0; CHUNK];
         loop {
             let count = self.pull(&mut *reader, &mut block)?;
-            match (count, chunked) {
-                (0, false) => return self.flush(false),
-                (0, true) => {
-                    encode::last_chunk(&mut self.out, None);
-                    return self.flush(false);
-                }
-                (_, true) => encode::chunk(&mut self.out, &block[..count]),
-                (_, false) => self.out.extend_from_slice(&block[..count]),
+            if count == 0 {
+                encode::last_chunk(&mut self.out, None);
+                return self.flush(false);
             }
+            encode::chunk(&mut self.out, &block[..count]);
             self.flush(false)?;
+        }
+    }
+
+    /// The end of the connection is that of the body.
+    fn write_to_end(&mut self, reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
+        self.wire.reset_at_end(true);
+        let written = self.write_pieces(reader);
+        // Of what nothing is out the client is told.
+        if written.is_ok() || self.wire.sent() == 0 {
+            self.wire.reset_at_end(false);
+        }
+        written
+    }
+
+    fn write_pieces(&mut self, mut reader: Box<dyn Read + Send>) -> Result<(), CloseReason> {
+        let mut block = vec![0; CHUNK];
+        loop {
+            let count = self.pull(&mut *reader, &mut block)?;
+            self.out.extend_from_slice(&block[..count]);
+            self.flush(false)?;
+            if count == 0 {
+                return Ok(());
+            }
         }
     }
 

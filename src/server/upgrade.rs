@@ -1,20 +1,47 @@
 //! Connections that leave HTTP behind: another protocol has them, and the board still sees them.
 
 use super::connection::{Connection, End};
+use super::incoming::Unread;
 use super::wire::persist;
 use crate::clock::Clock;
-use crate::error::CloseReason;
-use crate::message::{Request, Transport, Upgraded};
+use crate::error::{CloseReason, Refusal};
+use crate::http1::{Framing, members};
+use crate::message::{Request, Response, Transport, Upgraded};
 use crate::net::Stream;
 use crate::sync::{Arc, Mutex};
 use crate::threads::{Claim, Cut, Occupant, Phase};
 use http::header::{CONNECTION, UPGRADE};
-use http::{Method, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 impl Connection {
+    /// What the client is answered in the place of 101, where the connection cannot change to what the handler speaks.
+    pub(super) fn refuse_upgrade(&mut self, response: &Response) -> Option<Response> {
+        // Nothing new begins on a connection that is to end.
+        let refusal = match self.wire.occupant.claim() {
+            _ if self.shared.standing.is_draining() => Some(Refusal::DRAINING),
+            Some(Claim::Evicted) => Some(Refusal::HEAD_EVICTED),
+            claim => claim.map(|_| Refusal::HEAD_TIMEOUT),
+        };
+        if let Some(refusal) = refusal {
+            return Some(self.refuse(refusal));
+        }
+        let request = &self.exchange.request;
+        let protocols = response.headers().get_all(UPGRADE);
+        let names = protocols.iter().map(HeaderValue::as_bytes).flat_map(members);
+        let mut names = names.filter(|name| !name.is_empty()).peekable();
+        // Another protocol begins where the request ends.
+        let is_whole = self.unread == Unread::Nothing || request.head.framing == Framing::Length(0);
+        if is_whole && names.peek().is_some() && asks_for(request, names) {
+            return None;
+        }
+        let mut refused = Response::problem(StatusCode::UPGRADE_REQUIRED);
+        refused.headers_mut().extend(protocols.iter().map(|protocol| (UPGRADE, protocol.clone())));
+        Some(refused)
+    }
+
     /// Lets `speak` have the connection, until it returns.
     pub(super) fn upgrade(&mut self, speak: Box<dyn FnOnce(Upgraded) + Send>) -> End {
         let unread = self.exchange.request.input.message().get(self.message_len..).unwrap_or_default();
@@ -48,14 +75,22 @@ impl Connection {
     }
 }
 
-/// Whether the client may be answered with 101 (RFC 9110 §7.8): by GET, in HTTP/1.1, and having asked for it.
-pub(super) fn asks_for_upgrade(request: &Request) -> bool {
-    let connection = request.header(CONNECTION.as_str()).unwrap_or_default();
-    let mut options = connection.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+/// Whether the client may be answered with 101 (RFC 9110 §7.8): by GET, in HTTP/1.1, and having asked for whatever is spoken
+/// then.
+fn asks_for<'p>(request: &Request, mut protocols: impl Iterator<Item = &'p [u8]>) -> bool {
+    let listed = |name: &'static str| request.header_values(name).flat_map(members);
     *request.method() == Method::GET
         && request.version() == Version::HTTP_11
-        && request.header(UPGRADE.as_str()).is_some()
-        && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+        && listed(CONNECTION.as_str()).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+        && protocols.all(|protocol| listed(UPGRADE.as_str()).any(|wished| is_same(wished, protocol)))
+}
+
+/// Whether both are the same protocol: in any case, but of the same version, to the letter.
+fn is_same(wished: &[u8], protocol: &[u8]) -> bool {
+    let name = |text: &[u8]| text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
+    let ((wished, version), (protocol, spoken)) =
+        (wished.split_at(name(wished)), protocol.split_at(name(protocol)));
+    wished.eq_ignore_ascii_case(protocol) && version == spoken
 }
 
 /// A handle on the connection of another protocol.

@@ -15,10 +15,10 @@ use std::time::Duration;
 /// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
 /// the board hears that an answer moves.
 const BLOCK: usize = 128 << 10;
-/// The same for a file. The kernel moves so much of it at a time, and waits each time for as long as a write may.
-const FILE_BLOCK: usize = 64 << 10;
-/// As long as blocks of a file are taken so fast that nobody could mistake the client for a slow one, they become as large as this.
-const LARGE_BLOCK: usize = 4 * FILE_BLOCK;
+/// The same for a file. Blocks that are taken fast grow up to the large one, and after one that is not they are small: the kernel
+/// waits for the client several times in one block, each time for as long as a write may.
+const LARGE_BLOCK: usize = 256 << 10;
+const SMALL_BLOCK: usize = 16 << 10;
 const FAST: Duration = Duration::from_millis(2);
 
 /// A stream, who sits there, and how slow its client may read.
@@ -36,6 +36,9 @@ pub(super) struct Wire {
     written: u64,
     /// Whether what there is no room for is not written.
     haste: bool,
+    /// Whether it must end with a reset if it is not whole, and what had been claimed before it.
+    resets: bool,
+    claimed: Option<Claim>,
     /// When something was last heard or said: the latest moment that is known without asking the clock.
     moment: Tick,
 }
@@ -53,6 +56,8 @@ impl Wire {
             write_deadline: Tick::NEVER,
             written: 0,
             haste: false,
+            resets: false,
+            claimed: None,
             moment: Tick::default(),
         };
         wire.obey(config);
@@ -128,10 +133,20 @@ impl Wire {
         self.written
     }
 
+    /// Whether the answer at hand must end with a reset unless it is whole: where its end is that of the connection
+    /// (RFC 9112 §8).
+    pub(super) fn reset_at_end(&mut self, yes: bool) {
+        (self.resets, self.claimed) = (yes, self.occupant.claim());
+        self.stream.reset_at_end(yes);
+    }
+
     /// Writes all of `bytes`; with `more`, others follow at once and may share a packet with the last of them.
     pub(super) fn send(&mut self, bytes: &[u8], more: bool) -> Result<(), CloseReason> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.resets && self.occupant.claim() != self.claimed {
+                return self.judge(Ok(0)).map(drop);
+            }
             let block = &rest[..rest.len().min(BLOCK)];
             let sent = self
                 .put(|stream| if more { stream.write_with_more_to_come(block) } else { stream.write(block) });
@@ -168,7 +183,7 @@ impl Wire {
         // No file has what lies beyond.
         let end = offset.checked_add(len).ok_or(CloseReason::AnswerFailed)?;
         let mut copied = Vec::new();
-        let (mut block, mut far) = (FILE_BLOCK, false);
+        let (mut block, mut far) = (BLOCK, false);
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(block).min(block);
             let sent = self.put(|stream| stream.send_file(file, &mut offset, count, &mut copied));
@@ -180,8 +195,11 @@ impl Wire {
                     self.written += count as u64;
                     let began = self.moment;
                     self.note_sent(count);
-                    block =
-                        if self.moment.since(began) < FAST { LARGE_BLOCK.min(2 * block) } else { FILE_BLOCK };
+                    block = if self.moment.since(began) < FAST {
+                        LARGE_BLOCK.min(2 * block)
+                    } else {
+                        SMALL_BLOCK
+                    };
                     if (block == LARGE_BLOCK) != far {
                         far = !far;
                         self.stream.run_ahead(far);
@@ -202,7 +220,7 @@ impl Wire {
 
     /// Writes something. Where all of an answer is encrypted already, only the socket knows how much of it is out.
     fn put<R>(&mut self, attempt: impl FnMut(&mut Stream) -> io::Result<R>) -> io::Result<R> {
-        let Wire { stream, occupant, clock, moment, haste, .. } = self;
+        let Wire { stream, occupant, clock, moment, haste, resets, claimed, .. } = self;
         let mut taken = stream.taken();
         persist(stream, attempt, |stream| {
             *moment = clock.now();
@@ -210,7 +228,8 @@ impl Wire {
                 taken = stream.taken();
                 occupant.progress(0, *moment);
             }
-            !*haste
+            // What is to end with a reset is not woken by being cut.
+            !*haste && !(*resets && occupant.claim() != *claimed)
         })
     }
 

@@ -241,6 +241,12 @@ fn bodies_that_fail() {
         }
     }
     assert_eq!(server.monitor().counters().panics, 2);
+    // Where the end of the connection is that of the body, there must be another one (RFC 9112 §8).
+    for path in ["/error", "/panic"] {
+        let mut old = Client::connect(&server);
+        old.send(format!("GET {path} HTTP/1.0\r\n\r\n"));
+        assert_eq!(old.read(false), Err(Broken::Reset), "{path}");
+    }
 }
 
 /// As long as nothing of an answer is out, the client is told that there is none.
@@ -278,11 +284,14 @@ fn bodies_that_fail_before_their_first_byte() {
         assert_eq!((answer.status, answer.closes()), (500, true), "{path}");
         assert_eq!(answer.field("x-of-the-other"), None, "{path}");
         assert!(answer.text().contains("Internal Server Error"), "{path}: {answer:?}");
+        let mut old = Client::connect(&server);
+        assert_eq!(old.ask(format!("GET {path} HTTP/1.0\r\n\r\n")).status, 500, "{path}");
+        old.expect_end();
     }
-    assert_eq!(server.monitor().counters().panics, 2);
+    assert_eq!(server.monitor().counters().panics, 4);
     let totals = server.monitor().totals();
     let refused = totals.refusals.iter().find(|(reason, _)| *reason == "answer could not be made");
-    assert_eq!(refused.map(|(_, count)| *count), Some(rows.len() as u64));
+    assert_eq!(refused.map(|(_, count)| *count), Some(2 * rows.len() as u64));
 }
 
 /// A file that shrinks while it is being sent, not before.
@@ -405,7 +414,9 @@ fn upgrades_that_panic() {
     let server = serve(
         |_| (),
         |_: &mut Request| {
-            Response::upgrade(HeaderValue::from_static("x"), |_| std::panic::resume_unwind(Box::new("cause")))
+            Response::upgrade(HeaderValue::from_static("shout"), |_| {
+                std::panic::resume_unwind(Box::new("cause"))
+            })
         },
     );
     let mut client = Client::connect(&server);

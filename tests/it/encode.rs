@@ -96,6 +96,21 @@ fn persistence() {
         (Persistence::KeepAlive, 200, "200 OK|Content-Length: 5|Connection: keep-alive|a: b"),
         (Persistence::Close, 200, "200 OK|Content-Length: 5|Connection: close|a: b"),
         (Persistence::Upgrade, 101, "101 Switching Protocols|Connection: upgrade|upgrade: websocket|a: b"),
+        (
+            Persistence::Implied,
+            426,
+            "426 Upgrade Required|Content-Length: 5|Connection: upgrade|upgrade: websocket|a: b",
+        ),
+        (
+            Persistence::KeepAlive,
+            426,
+            "426 Upgrade Required|Content-Length: 5|Connection: keep-alive, upgrade|upgrade: websocket|a: b",
+        ),
+        (
+            Persistence::Close,
+            426,
+            "426 Upgrade Required|Content-Length: 5|Connection: close, upgrade|upgrade: websocket|a: b",
+        ),
     ] {
         let status = StatusCode::from_u16(status).unwrap();
         let answer = Outgoing { persistence, status, ..plain(&fields) };
@@ -104,6 +119,9 @@ fn persistence() {
     let answer =
         Outgoing { length: Length::UntilClose, persistence: Persistence::KeepAlive, ..plain(&fields) };
     check("no end but the connection's", &answer, "HTTP/1.1 200 OK|Connection: close|a: b");
+    let fields = HeaderMap::new();
+    let answer = Outgoing { status: StatusCode::UPGRADE_REQUIRED, ..plain(&fields) };
+    check("to what it does not say", &answer, "HTTP/1.1 426 Upgrade Required|Content-Length: 5");
 }
 
 #[test]
@@ -145,11 +163,18 @@ fn standing_fields() {
             &[("Server", "mine")],
             format!("|server: mine{}", all.replace("|Server: selvedge", "")),
         ),
-        ("the last", &[("vary", "c")], format!("|vary: c{}", all.replace("|Vary: a|Vary: b", ""))),
+        ("the last", &[("-a--b", "d")], format!("|-a--b: d{}", all.replace("|-A--B: c", ""))),
         (
             "two",
+            &[("server", "m"), ("-a--b", "d")],
+            "|server: m|-a--b: d|X-Content-Type-Options: nosniff|Vary: a|Vary: b".to_owned(),
+        ),
+        // What an answer depends on is a list, and its lines are one (RFC 9110 §5.3).
+        ("of the list, all", &[("vary", "c")], format!("|vary: c{all}")),
+        (
+            "of the list, all, and one",
             &[("server", "m"), ("vary", "c")],
-            "|server: m|vary: c|X-Content-Type-Options: nosniff|-A--B: c".to_owned(),
+            format!("|server: m|vary: c{}", all.replace("|Server: selvedge", "")),
         ),
     ] {
         let fields = map(fields);

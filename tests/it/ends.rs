@@ -1,10 +1,11 @@
 //! How a server ends, and what it has counted.
 
-use crate::support::{Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
+use crate::support::{Broken, Client, Gate, PATIENCE, builder, eventually, ms, post, request, serve};
 use selvedge::clock::Clock;
 use selvedge::monitor::Monitor;
 use selvedge::threads::Phase;
-use selvedge::{Config, Request, Server};
+use selvedge::{Body, Config, Request, Response, Server};
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,46 @@ fn what_is_not_done_in_time_is_cut_and_named() {
     sending.expect_end();
     busy.expect_end();
     gate.open(1);
+}
+
+/// Gives a little, and waits at a gate before it gives more.
+struct Waiting {
+    gate: Gate,
+    begun: bool,
+}
+
+impl Read for Waiting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.begun, true) {
+            self.gate.pass();
+        }
+        (&b"part"[..]).read(buffer)
+    }
+}
+
+/// Where the end of a connection is that of the body (RFC 9112 §8), one that is cut ends with a reset: while its client does
+/// not read, and while there is nothing to be read.
+#[test]
+fn bodies_that_end_with_the_connection_are_not_cut_to_wholes() {
+    for stalls in [false, true] {
+        let gate = Gate::default();
+        let at_gate = gate.clone();
+        let handler = move |_: &mut Request| {
+            let waiting = Waiting { gate: at_gate.clone(), begun: false };
+            Response::text(if stalls { Body::reader(waiting) } else { Body::reader(io::repeat(b'x')) })
+        };
+        let server = serve(|_| (), handler);
+        let mut client = Client::connect(&server);
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        assert!(client.stream.peek(&mut [0]).is_ok(), "it has begun");
+        if stalls {
+            gate.wait_for(1);
+        }
+        let report = server.shutdown(ms(100));
+        assert_eq!(report.cut.len(), 1, "{report}");
+        gate.open(1);
+        assert_eq!(client.read(false), Err(Broken::Reset), "{stalls}");
+    }
 }
 
 /// What one of them does is its own affair: nobody waits for another's end, and ready is who serves.

@@ -1,7 +1,7 @@
 //! What every answer says besides its own content, and what those to failed requests say at all.
 
-use crate::support::{Client, STANDING, builder, ms, post, request};
-use selvedge::{Config, Error, Exchange, Guard, Refusal, Request, Response, Server, StatusCode};
+use crate::support::{Client, STANDING, builder, ms, post, request, serve};
+use selvedge::{Config, Error, Exchange, Guard, HeaderValue, Refusal, Request, Response, Server, StatusCode};
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -117,6 +117,11 @@ fn errors_say_their_status_and_nothing_else() {
             ("Accept: text/htmlx\r\n", false),
             ("Accept: text/html\r\n", true),
             ("Accept: application/xhtml+xml;q=0.9, Text/HTML;q=0.8\r\n", true),
+            // A weight of nothing is what is not wanted (RFC 9110 §12.4.2), and the lines of a list are one.
+            ("Accept: application/json, text/html;q=0\r\n", false),
+            ("Accept: text/html; level=1; q=0.000, */*\r\n", false),
+            ("Accept: a/b\r\nAccept: text/html\r\n", true),
+            ("Accept: a/b\r\nAccept: text/html;q=0\r\n", false),
         ] {
             let mut client = Client::connect(&server);
             let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{accept}\r\n"));
@@ -135,6 +140,34 @@ fn errors_say_their_status_and_nothing_else() {
             assert_eq!((answer.status, answer.text()), (status, &*text), "{path} {accept}");
             assert_eq!((answer.field("content-type"), answer.field("vary")), (Some(kind), Some("Accept")));
         }
+    }
+}
+
+/// What an error depends on is added to what its handler said of it, or a cache would mix up what is for one with what is for
+/// another.
+#[test]
+fn handlers_say_what_errors_depend_on() {
+    let handler = |request: &mut Request| {
+        let mut response = Response::problem(StatusCode::FORBIDDEN);
+        for value in request.header_values("x-vary") {
+            response.headers_mut().append("vary", HeaderValue::from_bytes(value).expect("a value"));
+        }
+        response
+    };
+    let server = serve(|_| (), handler);
+    for (said, expected) in [
+        (&[][..], "Accept"),
+        (&["Origin"], "Origin, Accept"),
+        (&["Origin, Cookie"], "Origin, Cookie, Accept"),
+        (&["Origin", "Cookie"], "Origin, Cookie, Accept"),
+        (&["origin,accept"], "origin,accept"),
+        (&["Accept-Encoding"], "Accept-Encoding, Accept"),
+        (&["*"], "*"),
+        (&[""], "Accept"),
+    ] {
+        let fields: String = said.iter().flat_map(|value| ["X-Vary: ", value, "\r\n"]).collect();
+        let answer = Client::connect(&server).ask(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        assert_eq!((answer.status, answer.field("vary")), (403, Some(expected)), "{said:?}");
     }
 }
 

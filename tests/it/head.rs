@@ -2,6 +2,7 @@
 
 mod fields;
 
+use http::uri::Scheme;
 use proptest::prelude::*;
 use selvedge::error::Refusal;
 use selvedge::http1::{Framing, Head, Limits, Parser, Status};
@@ -24,11 +25,15 @@ fn no(refusal: Refusal) -> Outcome {
     Outcome::Refused(refusal)
 }
 
-/// `METHOD path[?query] version @authority framing persistence[ continue] fields`, by its parts.
+/// `METHOD path[?query] version [https]@authority framing persistence[ continue] fields`, by its parts.
 fn describe(head: &Head, buffer: &[u8]) -> String {
     let query = head.query.map_or(String::new(), |query| format!("?{}", query.text(buffer)));
     let version = if head.version == http::Version::HTTP_11 { "1.1" } else { "1.0" };
-    let authority = head.authority.map_or(String::new(), |authority| format!(" @{}", authority.text(buffer)));
+    let scheme =
+        head.scheme.as_ref().map_or("", |scheme| if *scheme == Scheme::HTTPS { "https" } else { "" });
+    let authority =
+        head.authority.map_or(String::new(), |authority| format!(" {scheme}@{}", authority.text(buffer)));
+    assert_eq!(head.scheme.is_some(), !matches!(head.target.of(buffer), [b'/', ..] | b"*"));
     let framing = match head.framing {
         Framing::None => String::new(),
         Framing::Length(length) => format!(" length={length}"),
@@ -199,7 +204,8 @@ fn targets() {
         ("asterisk and more", b"OPTIONS *x", no(Refusal::TARGET)),
         ("absolute, no path", b"GET http://h", ok("GET / 1.1 @h keep")),
         ("absolute, query only", b"GET http://h?q", ok("GET /?q 1.1 @h keep")),
-        ("https", b"GET https://h/", ok("GET / 1.1 @h keep")),
+        ("https", b"GET https://h/", ok("GET / 1.1 https@h keep")),
+        ("https in any case", b"GET hTTpS://h?q", ok("GET /?q 1.1 https@h keep")),
         ("scheme and host in any case", b"GET HtTp://H/", ok("GET / 1.1 @H keep")),
         ("absolute, no authority", b"GET http:///", no(Refusal::TARGET)),
         ("absolute, nothing", b"GET http://", no(Refusal::TARGET)),

@@ -241,6 +241,7 @@ fn one_permit(configure: impl FnOnce(&mut Config)) -> (Server, Gate) {
         .get("/", |_: &mut Request| "hello")
         .post("/", |request: &mut Request| request.body().len().to_string())
         .get("/large", |_: &mut Request| Response::text(Body::from(vec![b'x'; 20 << 20])))
+        .get("/endless", |_: &mut Request| Response::text(Body::reader(io::repeat(b'x'))))
         .get("/busy", move |_: &mut Request| {
             at_gate.pass();
             "waited"
@@ -330,6 +331,12 @@ fn answers_have_a_deadline() {
     assert!(client.stream.peek(&mut [0]).is_ok());
     eventually("it is cut", || server.monitor().counters().active_connections == 0);
     assert!(matches!(client.read(false), Err(Broken::Incomplete(_) | Broken::Reset)));
+    // Where the end of the connection is that of the body, only a reset says that this is not.
+    let mut old = Client::connect(&server);
+    old.send("GET /endless HTTP/1.0\r\n\r\n");
+    assert!(old.stream.peek(&mut [0]).is_ok());
+    eventually("it is cut", || server.monitor().counters().active_connections == 0);
+    assert_eq!(old.read(false), Err(Broken::Reset));
 }
 
 /// What clients hold by not reading it is theirs: where memory is short, that helps.

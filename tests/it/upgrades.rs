@@ -1,10 +1,10 @@
 //! Connections that speak another protocol: how long they may be silent, and how they end.
 
-use crate::support::{Client, PATIENCE, builder, eventually, ms};
+use crate::support::{Client, Gate, PATIENCE, builder, eventually, ms, request, serve};
 use selvedge::clock::Clock;
 use selvedge::threads::Phase;
-use selvedge::{HeaderValue, Request, Response, Server, Upgraded};
-use std::io::{Read, Write};
+use selvedge::{HeaderValue, Method, Request, Response, Router, Server, Streaming, Upgraded};
+use std::io::{self, Read, Write};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -41,6 +41,151 @@ fn shout(mut stream: Upgraded) {
 
 fn closed(server: &Server, reason: &str) -> u64 {
     server.monitor().totals().closed(reason)
+}
+
+/// Who asks for what, what the handler speaks, and what comes of it: 101, or 426 with this `Connection`. The connection changes
+/// to what its client has named, on whatever line, and to nothing else (RFC 9110 §7.8); who can ask again is told what for.
+#[test]
+fn only_what_was_asked_for() {
+    let handler = |request: &mut Request| {
+        let protocol = request.header("x-speaks").expect("it is said");
+        Response::upgrade(HeaderValue::from_bytes(protocol).expect("a value"), |mut stream| {
+            let _ = stream.write_all(b"hello");
+        })
+    };
+    let server = serve(|_| (), handler);
+    let refused = Some("upgrade");
+    for (version, fields, speaks, connection) in [
+        ("1.1", "Connection: upgrade\r\nUpgrade: shout", "shout", None),
+        ("1.1", "Connection: Upgrade\r\nUpgrade: SHOUT", "shout", None),
+        ("1.1", "Connection: upgrade\r\nUpgrade: websocket", "shout", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: shouts", "shout", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: ", "shout", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: websocket, shout", "shout", None),
+        ("1.1", "Connection: upgrade\r\nUpgrade: ,, shout\t,", "shout", None),
+        ("1.1", "Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: shout", "shout", None),
+        // A version is part of it, and its letters count.
+        ("1.1", "Connection: upgrade\r\nUpgrade: shout/2", "shout", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: shout", "shout/2", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: shout/1, Shout/2", "shout/2", None),
+        ("1.1", "Connection: upgrade\r\nUpgrade: shout/A", "shout/a", refused),
+        // One above the other: all of them have to be wished.
+        ("1.1", "Connection: upgrade\r\nUpgrade: b, a", "a, b", None),
+        ("1.1", "Connection: upgrade\r\nUpgrade: a", "a, b", refused),
+        ("1.1", "Connection: upgrade\r\nUpgrade: a", ",", refused),
+        // The lines of a list are one list (RFC 9110 §5.3).
+        ("1.1", "Connection: keep-alive\r\nConnection: upgrade\r\nUpgrade: shout", "shout", None),
+        ("1.1", "Connection: keep-alive, upgrade\r\nUpgrade: shout", "shout", None),
+        ("1.1", "Connection: keep-alive\r\nConnection: x\r\nUpgrade: shout", "shout", refused),
+        ("1.1", "Connection: upgrades\r\nUpgrade: shout", "shout", refused),
+        // It is said what for, whatever becomes of the connection (RFC 9110 §15.5.22).
+        ("1.1", "Connection: close", "shout", Some("close, upgrade")),
+        ("1.0", "Upgrade: shout", "shout", Some("close, upgrade")),
+        ("1.0", "Connection: keep-alive, upgrade\r\nUpgrade: shout", "shout", Some("keep-alive, upgrade")),
+    ] {
+        let mut client = Client::connect(&server);
+        let answer =
+            client.ask(format!("GET / HTTP/{version}\r\nHost: a\r\nX-Speaks: {speaks}\r\n{fields}\r\n\r\n"));
+        let status = if connection.is_some() { 426 } else { 101 };
+        let expected = (status, Some(speaks), connection.or(Some("upgrade")));
+        assert_eq!(
+            (answer.status, answer.field("upgrade"), answer.field("connection")),
+            expected,
+            "{fields} to {speaks}"
+        );
+        if connection.is_none() {
+            assert_eq!(client.bytes(5), b"hello");
+        }
+    }
+}
+
+/// Another protocol begins where the request ends, its body included: one that nobody has read to its end is in the way.
+#[test]
+fn bodies_come_first() {
+    let speak = |request: &mut Request| {
+        let wanted = match request.path() {
+            "/unread" => 0,
+            "/part" => 2,
+            _ => u64::MAX,
+        };
+        if wanted > 0 {
+            io::copy(&mut request.body_reader().take(wanted), &mut io::sink()).expect("it is there");
+        }
+        Response::upgrade(HeaderValue::from_static("words"), |mut stream: Upgraded| {
+            let mut word = [0; 4];
+            stream.read_exact(&mut word).expect("a word");
+            stream.write_all(&word.to_ascii_lowercase()).expect("it reads");
+        })
+    };
+    let router =
+        ["/unread", "/part", "/whole"].into_iter().fold(Router::new().get("/kept", speak), |router, path| {
+            router.on(Method::GET, path, Streaming(speak))
+        });
+    let server = serve(|_| (), router);
+    let sized = ("Content-Length: 5\r\n", "hello");
+    let chunked = ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n");
+    let empty = ("Content-Length: 0\r\n", "");
+    for (path, (framing, body), connection) in [
+        ("/kept", sized, None),
+        ("/kept", chunked, None),
+        ("/whole", sized, None),
+        ("/whole", chunked, None),
+        ("/unread", empty, None),
+        ("/unread", ("", ""), None),
+        // A small one can be thrown away.
+        ("/unread", sized, Some("upgrade")),
+        ("/unread", chunked, Some("close, upgrade")),
+        ("/part", sized, Some("close, upgrade")),
+        ("/part", chunked, Some("close, upgrade")),
+    ] {
+        let mut client = Client::connect(&server);
+        let answer = client.ask(format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n{framing}\r\n{body}REAL"
+        ));
+        let status = if connection.is_some() { 426 } else { 101 };
+        let expected = (status, connection.or(Some("upgrade")));
+        assert_eq!((answer.status, answer.field("connection")), expected, "{path} {framing}");
+        if connection.is_none() {
+            assert_eq!(client.bytes(4), b"real", "{path} {framing}");
+        }
+    }
+}
+
+/// Nothing new begins while the server ends, or it would be held up.
+#[test]
+fn none_while_the_server_ends() {
+    let gate = Gate::default();
+    let at_gate = gate.clone();
+    let handler = move |request: &mut Request| {
+        match request.path() {
+            "/plain" => return Response::text("plain"),
+            "/busy" => at_gate.pass(),
+            _ => {}
+        }
+        Response::upgrade(HeaderValue::from_static("words"), shout)
+    };
+    let server = builder(|_| ()).serve(handler).expect("it starts");
+    let mut busy = Client::connect(&server);
+    busy.send(WISH.replace("GET /", "GET /busy"));
+    gate.wait_for(1);
+    // Its second request has begun when the end does.
+    let mut half = Client::connect(&server);
+    half.send(request("GET", "/plain") + &WISH[..WISH.len() - 2]);
+    assert_eq!(half.answer().text(), "plain");
+    eventually("it has begun", || server.threads().to_string().contains(" head "));
+    thread::scope(|scope| {
+        let report = scope.spawn(|| server.shutdown(PATIENCE));
+        eventually("it is draining", || !server.monitor().is_ready());
+        gate.open(1);
+        half.send("\r\n");
+        for client in [&mut busy, &mut half] {
+            let answer = client.answer();
+            assert_eq!((answer.status, answer.closes(), answer.field("upgrade")), (503, true, None));
+            client.expect_end();
+        }
+        let report = report.join().expect("it returns");
+        assert_eq!((report.finished, report.cut.len()), (2, 0), "{report}");
+    });
 }
 
 /// Whatever moves, in either direction, makes the silence begin anew.

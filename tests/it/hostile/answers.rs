@@ -82,19 +82,23 @@ fn answer(choices: &mut Unstructured<'_>) -> Result<()> {
         values("transfer-encoding"),
         one((length == Length::Chunked && has_body).then_some("chunked"))
     );
-    let connection = match persistence {
+    let stays = match persistence {
         _ if length == Length::UntilClose => Some("close"),
-        Persistence::Implied => None,
+        Persistence::Implied | Persistence::Upgrade => None,
         Persistence::KeepAlive => Some("keep-alive"),
         Persistence::Close => Some("close"),
-        Persistence::Upgrade => Some("upgrade"),
     };
-    assert_eq!(values("connection"), one(connection));
+    // What a client can change to, whoever asks it to.
+    let offers =
+        persistence == Persistence::Upgrade || status.as_u16() == 426 && fields.contains_key("upgrade");
+    let options: Vec<_> = stays.into_iter().chain(offers.then_some("upgrade")).collect();
+    let connection = options.join(", ");
+    assert_eq!(values("connection"), one(Some(&*connection).filter(|_| !options.is_empty())));
     // All else is the handler's, and then what stands on every answer.
     for (at, name) in NAMES.iter().enumerate() {
         let given = |map: &HeaderMap| map.contains_key(*name);
         let source = match (*name, given(&fields)) {
-            _ if at < OWNED && (*name != "upgrade" || persistence != Persistence::Upgrade) => continue,
+            _ if at < OWNED && (*name != "upgrade" || !offers) => continue,
             (_, true) | ("upgrade", _) => &fields,
             ("date" | "x-request-id", false) => {
                 assert_eq!(values(name).len(), 1, "{name}");

@@ -137,6 +137,36 @@ fn schemes_behind_proxies() {
     }
 }
 
+/// A target that says `https` is for nobody who could have been read along with (RFC 9110 §7.4). One that says `http` has nothing
+/// against being more secure than that.
+#[test]
+fn schemes_of_absolute_targets() {
+    use AddressSource::{Peer, XForwardedFor};
+    let rows: &[(AddressSource, &str, &str, u16, u16)] = &[
+        // Over TLS, and not.
+        (Peer, "/", "", 200, 200),
+        (Peer, "http://localhost/", "", 200, 200),
+        (Peer, "https://localhost/", "", 200, 421),
+        (Peer, "HTTPS://localhost?q", "", 200, 421),
+        (Peer, "/https://localhost/", "", 200, 200),
+        (Peer, "https://localhost/", "X-Forwarded-Proto: https\r\n", 200, 421),
+        // To a proxy that is trusted, and says so.
+        (XForwardedFor, "https://localhost/", "X-Forwarded-Proto: https\r\n", 200, 200),
+        (XForwardedFor, "https://localhost/", "X-Forwarded-Proto: http\r\n", 421, 421),
+        (XForwardedFor, "https://localhost/", "", 200, 421),
+    ];
+    for (source, target, fields, over_tls, over_plain) in rows {
+        let configure = |config: &mut Config| {
+            config.client_ip_from = *source;
+            config.trusted_proxies = vec!["127.0.0.0/8".parse::<Network>().expect("a network")];
+        };
+        let (server, plain) = both(SecurityHeaders::new(), configure, |_: &mut Request| "in");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        let statuses = (client(&server).ask(&request).status, Client::to(plain).ask(&request).status);
+        assert_eq!(statuses, (*over_tls, *over_plain), "{target} {fields}");
+    }
+}
+
 /// Plain requests are pointed to HTTPS or refused; those that came over TLS are served.
 #[test]
 fn plain_http_is_pointed_to_https() {
