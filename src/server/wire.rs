@@ -229,7 +229,8 @@ impl Wire {
                 occupant.progress(0, *moment);
             }
             // What is to end with a reset is not woken by being cut.
-            !*haste && !(*resets && occupant.claim() != *claimed)
+            let told_to_end = *resets && occupant.claim() != *claimed;
+            !(*haste || told_to_end)
         })
     }
 
