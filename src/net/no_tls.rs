@@ -24,6 +24,10 @@ impl TlsStream {
         match *self {}
     }
 
+    pub(super) fn taken(&self) -> u64 {
+        match *self {}
+    }
+
     pub(super) fn into_socket(self) -> Arc<TcpStream> {
         match self {}
     }
