@@ -10,6 +10,9 @@ const FOR_BODIES: u64 = 16;
 /// What is kept for all small allocations: one part of the limit in so many, up to this many bytes.
 const KEPT: u64 = 6;
 const MOST_KEPT: u64 = 16 << 20;
+/// What the allocator of glibc takes at once for threads that have to wait for each other, where it can be had: a *heap*, on machines
+/// of 64 bits. It does so whenever a thread allocates, so what is left must be enough with it, or too little for it.
+const HEAP: u64 = 64 << 20;
 
 /// A limit on the addresses of this process.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +37,12 @@ impl AddressSpace {
 
     /// Whether another `bytes` can be had without touching what is kept.
     pub(crate) fn has_room(self, bytes: u64) -> bool {
+        used().is_none_or(|used| self.is_enough(self.limit.saturating_sub(used).saturating_sub(bytes)))
+    }
+
+    fn is_enough(self, left: u64) -> bool {
         let kept = self.for_bodies() + (self.limit / KEPT).min(MOST_KEPT);
-        used().is_none_or(|used| used.saturating_add(bytes).saturating_add(kept) <= self.limit)
+        left >= kept && !(HEAP..HEAP + kept).contains(&left)
     }
 }
 

@@ -398,7 +398,7 @@ fn being_asked_for_a_body_has_a_deadline() {
             .map(|number| {
                 let mut stream = narrow(&server);
                 stream
-                    .write_all(request("GET", &format!("/fill?{}", 127_000 + 7 * number)).as_bytes())
+                    .write_all(request("GET", &format!("/fill?{}", 28_700 + 7 * number)).as_bytes())
                     .expect("room");
                 stream
             })
@@ -442,7 +442,7 @@ fn who_does_not_read_why_he_has_to_go() {
     let _full: Vec<_> = (0..SEATS)
         .map(|number| {
             let mut stream = narrow(&server);
-            let text = request("GET", "/?126000") + &request("GET", "/").repeat(number) + "GET / HT";
+            let text = request("GET", "/?27700") + &request("GET", "/").repeat(number) + "GET / HT";
             stream.write_all(text.as_bytes()).expect("room");
             stream
         })
