@@ -1,11 +1,10 @@
 //! What the service manager is told.
 
 use super::{ANY, Serving, program, scratch};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{Client, PATIENCE, eventually};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -152,9 +151,10 @@ fn children_are_told_nothing() {
     ]);
     let serving = Serving::start(&mut command);
     assert!(!manager.hear().is_empty());
-    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
-    let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(101);
-    stream.write_all(requests.as_bytes()).expect("it reads");
+    let mut client = Client::to(serving.address.parse().expect("an address"));
+    for _ in 0..101 {
+        assert_eq!(client.get("/").status, 200);
+    }
     eventually("it is run", || out.exists());
     let told = fs::read_to_string(&out).expect("it was written");
     assert!(told.contains("KEPT=yes\n"), "{told}");
