@@ -22,7 +22,7 @@ impl Connection {
         // Nothing new begins on a connection that is to end.
         let refusal = match self.wire.occupant.claim() {
             _ if self.shared.standing.is_draining() => Some(Refusal::DRAINING),
-            Some(Claim::Evicted) => Some(Refusal::HEAD_EVICTED),
+            Some(Claim::Evicted | Claim::Outrun) => Some(Refusal::NO_SEAT),
             claim => claim.map(|_| Refusal::HEAD_TIMEOUT),
         };
         if let Some(refusal) = refusal {

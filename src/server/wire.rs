@@ -186,6 +186,7 @@ impl Wire {
         let (mut block, mut far) = (BLOCK, false);
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(block).min(block);
+            let began = self.moment;
             let sent = self.put(|stream| stream.send_file(file, &mut offset, count, &mut copied));
             // Zero is the file's end, before the length that was promised: the client must see that it is cut short.
             match sent {
@@ -193,7 +194,6 @@ impl Wire {
                 sent => {
                     let count = self.judge(sent)?;
                     self.written += count as u64;
-                    let began = self.moment;
                     self.note_sent(count);
                     block = if self.moment.since(began) < FAST {
                         LARGE_BLOCK.min(2 * block)
