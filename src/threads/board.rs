@@ -19,9 +19,19 @@ pub struct Board {
     slots: Box<[Slot]>,
     /// Tenants claimed by eviction who have not left yet. Written by who claims, and by them when they leave, or have a request to
     /// handle first.
-    evicting: AtomicUsize,
+    evicting: AtomicU64,
     /// Tenants whose handler is past its time. Written by who marks them and by them when they go on.
     stuck: AtomicUsize,
+}
+
+/// The count of those who have been told to go stands in the low half of its word, and every change is counted in the high one: who
+/// has decided on what was sees that it has been changed, also where it has been changed back.
+const ONE_MORE: u64 = CHANGED + 1;
+const ONE_LESS: u64 = CHANGED - 1;
+const CHANGED: u64 = 1 << 32;
+
+fn going(state: u64) -> usize {
+    (state % CHANGED) as usize
 }
 
 /// What cuts a blocked thread loose: the connection's socket.
@@ -140,7 +150,7 @@ impl Board {
     pub fn new(seats: usize) -> Self {
         Board {
             slots: (0..seats).map(|_| Slot::new()).collect(),
-            evicting: AtomicUsize::new(0),
+            evicting: AtomicU64::new(0),
             stuck: AtomicUsize::new(0),
         }
     }
@@ -172,7 +182,7 @@ impl Board {
         let Some(claimed) = view.word.claimed(claim) else { return false };
         // Counted before it can be seen, and taken back if it never is: the count never falls below zero.
         if claim == Claim::Evicted {
-            self.evicting.fetch_add(1, Ordering::Relaxed);
+            self.evicting.fetch_add(ONE_MORE, Ordering::Relaxed);
         }
         self.end(view, claimed, claim)
     }
@@ -182,7 +192,7 @@ impl Board {
     pub(super) fn evict(&self, view: &View, wanted: impl Fn() -> usize) -> bool {
         let Some(claimed) = view.word.claimed(Claim::Evicted) else { return false };
         // Who is on his way is looked at before who waits: of one who goes in between, the guest is then not among those.
-        let one_more = |going| (going < wanted()).then_some(going + 1);
+        let one_more = |state| (going(state) < wanted()).then_some(state + ONE_MORE);
         let counted = self.evicting.fetch_update(Ordering::Relaxed, Ordering::Acquire, one_more);
         counted.is_ok() && self.end(view, claimed, Claim::Evicted)
     }
@@ -191,7 +201,7 @@ impl Board {
         let slot = &self.slots[view.number];
         if !view.word.swap(claimed, &slot.word) {
             if claim == Claim::Evicted {
-                self.evicting.fetch_sub(1, Ordering::Release);
+                self.evicting.fetch_add(ONE_LESS, Ordering::Release);
             }
             return false;
         }
@@ -222,7 +232,7 @@ impl Board {
 
     /// Tenants who have been evicted and have not left yet. One whose request was there first is none of them.
     pub fn evicting(&self) -> usize {
-        self.evicting.load(Ordering::Acquire)
+        going(self.evicting.load(Ordering::Acquire))
     }
 
     /// Tenants whose handlers are stuck.
@@ -261,7 +271,7 @@ impl Board {
     fn forget(&self, word: Word) {
         // Whoever sees that it has gone sees that the guest does not wait any more.
         if word.claim() == Some(Claim::Evicted) {
-            self.evicting.fetch_sub(1, Ordering::Release);
+            self.evicting.fetch_add(ONE_LESS, Ordering::Release);
         }
     }
 }
