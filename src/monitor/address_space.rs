@@ -13,6 +13,8 @@ const MOST_KEPT: u64 = 16 << 20;
 /// What the allocator of glibc takes at once for threads that have to wait for each other, where it can be had: a *heap*, on machines
 /// of 64 bits. It does so whenever a thread allocates, so what is left must be enough with it, or too little for it.
 const HEAP: u64 = 64 << 20;
+/// Threads there may be whatever may be taken: with fewer nobody is served.
+const FEW: u64 = 16;
 
 /// A limit on the addresses of this process.
 #[derive(Clone, Copy, Debug)]
@@ -37,17 +39,19 @@ impl AddressSpace {
 
     /// Whether another `bytes` can be had without touching what is kept.
     pub(crate) fn has_room(self, bytes: u64) -> bool {
-        used().is_none_or(|used| self.is_enough(self.limit.saturating_sub(used).saturating_sub(bytes)))
-    }
-
-    fn is_enough(self, left: u64) -> bool {
+        let Some([used, threads]) = used_and_threads() else { return true };
+        let left = self.limit.saturating_sub(used).saturating_sub(bytes);
         let kept = self.for_bodies() + (self.limit / KEPT).min(MOST_KEPT);
-        left >= kept && !(HEAP..HEAP + kept).contains(&left)
+        left >= kept && (threads < FEW || !(HEAP..HEAP + kept).contains(&left))
     }
 }
 
-fn used() -> Option<u64> {
+/// Bytes of addresses that are taken, and threads there are.
+fn used_and_threads() -> Option<[u64; 2]> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
-    line.split_ascii_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    let number = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some([number("VmSize:")?.checked_mul(1024)?, number("Threads:")?])
 }

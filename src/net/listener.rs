@@ -22,8 +22,8 @@ pub(super) const BACKLOG: i32 = 4096;
 #[cfg(target_os = "linux")]
 pub(super) const MAX_UNSENT: u32 = 32 << 10;
 
-/// How long a write waits before it says how far it has come. So the board hears within this time of whatever its client has read,
-/// and the watchdog tells one that reads slowly from one that does not read.
+/// How long a write waits before it says how far it has come, which is in steps of 16 to 30 KiB. So the board hears soon of whatever
+/// its client has read, and the watchdog tells one that reads slowly from one that does not read.
 pub(super) const SEND_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long to wait for a connection to ourselves, which only a broken network can delay.
@@ -249,8 +249,9 @@ impl Listener {
                     Some(tls) => tls.stream(stream),
                     None => stream.into(),
                 };
-                #[cfg(not(target_os = "linux"))]
-                stream.set_waiting()?;
+                if self.is_shared() || cfg!(not(target_os = "linux")) {
+                    stream.set_waiting()?;
+                }
                 Ok((stream, Some(peer)))
             }
             Socket::Unix(listener) => {
@@ -300,7 +301,10 @@ impl Listener {
         socket.set_tcp_nodelay(true)?;
         #[cfg(target_os = "linux")]
         socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-        socket.set_write_timeout(Some(SEND_PATIENCE))?;
+        // What others hold too stays as it was when we are gone.
+        if matches!(holder, Holder::Us) {
+            socket.set_write_timeout(Some(SEND_PATIENCE))?;
+        }
         Ok(Listener { _file: None, socket: Socket::Tcp(listener), address, holder, tls: None })
     }
 

@@ -90,7 +90,7 @@ impl Stream {
     }
 
     /// Says nothing more to a client that has not been told all, so that it does not take what it has for the whole. Where
-    /// there is no TLS it cannot tell.
+    /// there is no TLS only a [reset](Stream::reset_at_end) tells.
     pub(crate) fn break_off(&mut self) {
         if let Stream::Tls(stream) = self {
             stream.break_off();

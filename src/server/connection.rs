@@ -263,8 +263,8 @@ impl Connection {
         shared.alerts.settle(&mut saved_hits, shared.clock.now());
         let claim = wire.occupant.claim();
         let reason = if claim == Some(Claim::Evicted) { CloseReason::Evicted } else { end.reason };
-        let Wire { mut stream, occupant, .. } = wire;
-        if reason == CloseReason::AnswerFailed {
+        let Wire { mut stream, occupant, resets, .. } = wire;
+        if resets || end.reason == CloseReason::AnswerFailed {
             stream.break_off();
         }
         let vacated = Arc::into_inner(occupant).map(Occupant::leave);

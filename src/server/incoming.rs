@@ -280,12 +280,13 @@ impl Loan {
         if std::mem::take(&mut self.continue_due) {
             // It waits for room like any answer, and what ends a body would not wake it.
             self.occupant.enter(Phase::Writing, self.deadline, began);
+            let waits = |_: &Stream| self.occupant.claim().is_none();
             let mut rest = CONTINUE;
             while !rest.is_empty() {
-                let sent = persist(&mut self.stream, |stream| stream.write(rest), |_| true)?;
+                let sent = persist(&mut self.stream, |stream| stream.write(rest), waits)?;
                 rest = rest.get(sent..).filter(|_| sent > 0).ok_or(ErrorKind::WriteZero)?;
             }
-            persist(&mut self.stream, Write::flush, |_| true)?;
+            persist(&mut self.stream, Write::flush, waits)?;
         }
         self.occupant.keep_to(self.policy.config.min_rate);
         self.occupant.resume(Phase::Body, self.deadline, since, self.pace, began);

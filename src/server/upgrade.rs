@@ -119,6 +119,13 @@ impl Spoken {
     }
 }
 
+/// Whether what is written may wait for its client: unless that has been silent for too long, or all is over.
+fn may_wait(watched: &Mutex<Option<Watched>>) -> bool {
+    watched.lock().as_ref().is_some_and(|watched| {
+        !matches!(watched.occupant.claim(), Some(Claim::Overdue | Claim::DrainDeadline))
+    })
+}
+
 impl Watched {
     /// Has the silence begin anew.
     fn move_on(&self, count: usize) {
@@ -145,7 +152,8 @@ impl Read for Spoken {
 
 impl Write for Spoken {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = persist(&mut self.stream, |stream| stream.write(bytes), |_| true);
+        let watched = &self.watched;
+        let written = persist(&mut self.stream, |stream| stream.write(bytes), |_| may_wait(watched));
         if let Ok(count @ 1..) = written {
             self.note_moved(count);
         }
@@ -153,7 +161,8 @@ impl Write for Spoken {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        persist(&mut self.stream, Write::flush, |_| true)
+        let watched = &self.watched;
+        persist(&mut self.stream, Write::flush, |_| may_wait(watched))
     }
 }
 

@@ -15,9 +15,10 @@ use std::time::Duration;
 /// Bytes handed to the kernel at once. A blocking write returns when all of them are taken, so this is also how often
 /// the board hears that an answer moves.
 const BLOCK: usize = 128 << 10;
-/// The same for a file. Blocks that are taken fast grow up to the large one, and after one that is not they are small: the kernel
-/// waits for the client several times in one block, each time for as long as a write may.
+/// The same for a file. After a few blocks that are taken fast they grow, up to the large one, and after one that is not they are
+/// small: the kernel waits for the client several times in one block, each time for as long as a write may.
 const LARGE_BLOCK: usize = 256 << 10;
+const A_FEW: usize = 4;
 const SMALL_BLOCK: usize = 16 << 10;
 const FAST: Duration = Duration::from_millis(2);
 
@@ -36,8 +37,9 @@ pub(super) struct Wire {
     written: u64,
     /// Whether what there is no room for is not written.
     haste: bool,
-    /// Whether it must end with a reset if it is not whole, and what had been claimed before it.
-    resets: bool,
+    /// Whether it must end with a reset if it is not whole.
+    pub(super) resets: bool,
+    /// What had been claimed when it began: another claim is one on it.
     claimed: Option<Claim>,
     /// When something was last heard or said: the latest moment that is known without asking the clock.
     moment: Tick,
@@ -102,6 +104,8 @@ impl Wire {
             Err(problem) if problem.kind() == ErrorKind::UnexpectedEof && self.occupant.claim().is_some() => {
                 Ok(0)
             }
+            // Last words do not wait, and neither does what is read after them.
+            Err(problem) if problem.kind() == ErrorKind::WouldBlock && self.haste => Ok(0),
             Err(_) => Err(CloseReason::Broken),
             Ok(count) => {
                 self.meter.note_received(count);
@@ -122,6 +126,7 @@ impl Wire {
         self.written = 0;
         self.write_deadline = now.after(self.write_timeout);
         let claim = self.occupant.enter(Phase::Writing, self.write_deadline, now);
+        self.claimed = claim;
         if claim.is_some_and(Claim::leaves_last_words) {
             self.haste = self.stream.set_nonblocking();
         }
@@ -136,7 +141,7 @@ impl Wire {
     /// Whether the answer at hand must end with a reset unless it is whole: where its end is that of the connection
     /// (RFC 9112 §8).
     pub(super) fn reset_at_end(&mut self, yes: bool) {
-        (self.resets, self.claimed) = (yes, self.occupant.claim());
+        self.resets = yes;
         self.stream.reset_at_end(yes);
     }
 
@@ -183,7 +188,7 @@ impl Wire {
         // No file has what lies beyond.
         let end = offset.checked_add(len).ok_or(CloseReason::AnswerFailed)?;
         let mut copied = Vec::new();
-        let (mut block, mut far) = (BLOCK, false);
+        let (mut block, mut fast, mut far) = (BLOCK, 0, false);
         while offset < end {
             let count = usize::try_from(end - offset).unwrap_or(block).min(block);
             let began = self.moment;
@@ -195,10 +200,11 @@ impl Wire {
                     let count = self.judge(sent)?;
                     self.written += count as u64;
                     self.note_sent(count);
-                    block = if self.moment.since(began) < FAST {
-                        LARGE_BLOCK.min(2 * block)
-                    } else {
-                        SMALL_BLOCK
+                    fast = if self.moment.since(began) < FAST { fast + 1 } else { 0 };
+                    block = match fast {
+                        0 => SMALL_BLOCK,
+                        1..A_FEW => block,
+                        _ => LARGE_BLOCK.min(2 * block),
                     };
                     if (block == LARGE_BLOCK) != far {
                         far = !far;
@@ -220,7 +226,7 @@ impl Wire {
 
     /// Writes something. Where all of an answer is encrypted already, only the socket knows how much of it is out.
     fn put<R>(&mut self, attempt: impl FnMut(&mut Stream) -> io::Result<R>) -> io::Result<R> {
-        let Wire { stream, occupant, clock, moment, haste, resets, claimed, .. } = self;
+        let Wire { stream, occupant, clock, moment, haste, claimed, .. } = self;
         let mut taken = stream.taken();
         persist(stream, attempt, |stream| {
             *moment = clock.now();
@@ -229,8 +235,7 @@ impl Wire {
                 occupant.progress(0, *moment);
             }
             // What is to end with a reset is not woken by being cut.
-            let told_to_end = *resets && occupant.claim() != *claimed;
-            !(*haste || told_to_end)
+            !*haste && occupant.claim() == *claimed
         })
     }
 

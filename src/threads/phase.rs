@@ -74,7 +74,7 @@ pub enum Claim {
     Shutdown,
     /// The server shuts down, and its time to finish is up.
     DrainDeadline,
-    /// Its seat was needed, but its request was faster: it goes when that has been answered.
+    /// Its seat was needed, but it had a request to handle first: it goes when that has been answered.
     Outrun,
 }
 

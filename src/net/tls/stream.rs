@@ -184,8 +184,10 @@ impl TlsStream {
 
     /// Sends what rustls has for the client.
     fn send_pending(&mut self) -> io::Result<()> {
-        let TlsStream { socket, session, taken, .. } = self;
-        session.as_mut().map_or(Ok(()), |session| send_all(session, &mut &**socket, taken))
+        let TlsStream { socket, session: Some(session), taken, .. } = self else { return Ok(()) };
+        send_some(session, &mut &**socket, taken)?;
+        // What has been waited for is told of before it is waited for more.
+        if session.wants_write() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
     /// The same, after `count` bytes were taken to be encrypted: they are, also where the socket has no room for them yet.
@@ -301,14 +303,24 @@ impl Drop for TlsStream {
 
 fn send_all(session: &mut ServerConnection, socket: &mut dyn Write, taken: &mut u64) -> io::Result<()> {
     while session.wants_write() {
-        match session.write_tls(socket) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => *taken += count as u64,
-            Err(problem) if problem.kind() != ErrorKind::Interrupted => return Err(problem),
-            Err(_) => {}
-        }
+        send_some(session, socket, taken)?;
     }
     Ok(())
+}
+
+fn send_some(session: &mut ServerConnection, socket: &mut dyn Write, taken: &mut u64) -> io::Result<()> {
+    if !session.wants_write() {
+        return Ok(());
+    }
+    match session.write_tls(socket) {
+        Ok(0) => Err(ErrorKind::WriteZero.into()),
+        Ok(count) => {
+            *taken += count as u64;
+            Ok(())
+        }
+        Err(problem) if problem.kind() == ErrorKind::Interrupted => Ok(()),
+        Err(problem) => Err(problem),
+    }
 }
 
 fn broken(problem: &io::Error) -> HandshakeError {
