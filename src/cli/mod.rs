@@ -16,6 +16,7 @@ mod holder;
 mod listeners;
 mod log;
 mod manual;
+mod one_heap;
 mod options;
 mod print_config;
 mod probe;
@@ -93,6 +94,8 @@ fn serve() -> Result<ExitCode, Failure> {
             };
         }
     };
+    // Before anything is read that can be read only once.
+    one_heap::keep_to_one_heap();
     let options = Options::load(&flags, &environment)?;
     let reload = Reload::new(flags, environment, options.clone());
     let mut outside = Outside::of(&options)?;

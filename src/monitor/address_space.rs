@@ -13,7 +13,7 @@ const MOST_KEPT: u64 = 16 << 20;
 /// What the allocator of glibc takes at once for threads that have to wait for each other, where it can be had: a *heap*, on machines
 /// of 64 bits. It does so whenever a thread allocates, so what is left must be enough with it, or too little for it.
 const HEAP: u64 = 64 << 20;
-/// Threads there may be whatever may be taken: with fewer nobody is served.
+/// Threads there may be in any case: with fewer nobody is served. Where heaps have taken all there is, they have room in them.
 const FEW: u64 = 16;
 
 /// A limit on the addresses of this process.
@@ -42,7 +42,7 @@ impl AddressSpace {
         let Some([used, threads]) = used_and_threads() else { return true };
         let left = self.limit.saturating_sub(used).saturating_sub(bytes);
         let kept = self.for_bodies() + (self.limit / KEPT).min(MOST_KEPT);
-        left >= kept && (threads < FEW || !(HEAP..HEAP + kept).contains(&left))
+        threads < FEW || (left >= kept && !(HEAP..HEAP + kept).contains(&left))
     }
 }
 

@@ -55,7 +55,7 @@ fn fewer_threads_serve() {
 /// Threads, connections and bodies want more than there is: some are refused, and nothing ends the process.
 #[test]
 fn little_address_space() {
-    for kilobytes in [90_000, 120_000, 200_000, 400_000] {
+    for kilobytes in [90_000, 120_000, 150_000, 200_000, 400_000] {
         let serving = Serving::start(&mut limited(&format!("-v {kilobytes}"), &OPTIONS));
         check_served(&serving, 200);
         // Bodies as large as permitted, all but their last byte.
