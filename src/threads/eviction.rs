@@ -19,15 +19,15 @@ const CRAWLING_BODY: Duration = Duration::from_millis(200);
 pub(super) const STALLED_BODY: Duration = Duration::from_secs(2);
 /// An answer of which nothing has been read for this long is suspect.
 const UNREAD_ANSWER: Duration = Duration::from_secs(2);
-/// One that has rested for this long is not suspect yet, but could do without its seat. It is more than what passes until the board
-/// hears of what a client reads steadily.
-const RESTING_ANSWER: Duration = Duration::from_millis(300);
+/// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
+const RESTING_ANSWER: Duration = Duration::from_millis(50);
 
 /// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
 /// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.
 ///
-/// First the suspects, longest first. Then those at rest, of the client that holds most seats first: its keep-alive connections
-/// between requests, longest first, and then those with answers that are not being read. Never one whose request is being handled.
+/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests and answers
+/// that are not being read: of the client that holds most seats, the one longest at rest. Never one whose request is
+/// being handled.
 pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Option<u64>) -> usize {
     if board.evicting() >= wanted() {
         return 0;
@@ -38,17 +38,15 @@ pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Opt
         if let Some(span) = suspicion(&view, now, min_rate) {
             suspects.push((span, view));
         } else if let Some(since) = at_rest(&view, now) {
-            resting.push((view.phase == Phase::Writing, since, view));
+            resting.push((since, view));
         }
     }
     suspects.sort_unstable_by_key(|(span, _)| Reverse(*span));
     let mut evicted = suspects.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
     if board.evicting() < wanted() && !resting.is_empty() {
         let held = seats_by_client(board);
-        resting.sort_by_cached_key(|&(in_answer, since, view)| {
-            (Reverse(held.get(&view.client).copied()), in_answer, since)
-        });
-        evicted += resting.iter().filter(|(.., view)| board.evict(view, &wanted)).count();
+        resting.sort_by_cached_key(|&(since, view)| (Reverse(held.get(&view.client).copied()), since));
+        evicted += resting.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
     }
     evicted
 }
