@@ -264,6 +264,15 @@ mod descriptors {
         [11, 12].map(|at: usize| fields[at].parse::<u64>().expect("a number")).iter().sum()
     }
 
+    /// Percent of one processor the process uses in the second to come.
+    fn share_of_a_second(process: &Child) -> u64 {
+        let (before, began) = (ticks(process), Instant::now());
+        // Not to wait for anything: this is the span that is measured.
+        std::thread::sleep(ms(1000));
+        let used = (ticks(process) - before) * 1000;
+        used / u64::try_from(began.elapsed().as_millis()).expect("short")
+    }
+
     #[test]
     fn running_out_of_descriptors_is_survived_at_ease() {
         let script = format!(
@@ -288,15 +297,15 @@ mod descriptors {
         std::thread::spawn(move || std::io::copy(&mut error, &mut std::io::sink()));
 
         for _ in 0..2 {
-            let (before, began) = (ticks(&process.0), Instant::now());
             let crowd: Vec<_> = (0..120)
                 .map(|_| TcpStream::connect_timeout(&address, PATIENCE).expect("a backlog"))
                 .collect();
-            // Not to wait for anything: this is the span that is measured.
-            std::thread::sleep(ms(1000));
-            let used = (ticks(&process.0) - before) * 10;
-            let spent = u64::try_from(began.elapsed().as_millis()).expect("short");
-            assert!(used * 100 < spent * 5, "{used} ms of processor time in {spent} ms");
+            // A busy machine makes the start of the threads dear; a loop that spins never comes to rest.
+            let mut shares = Vec::new();
+            while shares.last().is_none_or(|share| *share >= 5) {
+                assert!(shares.len() < 10, "percent of a processor, second by second: {shares:?}");
+                shares.push(share_of_a_second(&process.0));
+            }
 
             drop(crowd);
             let closed = Instant::now();
