@@ -21,13 +21,16 @@ pub(super) const STALLED_BODY: Duration = Duration::from_secs(2);
 const UNREAD_ANSWER: Duration = Duration::from_secs(2);
 /// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
 const RESTING_ANSWER: Duration = Duration::from_millis(50);
+/// Who still reads of an answer this long after its beginning is reading it, if slowly, and keeps his seat before those who are
+/// idle. Until the first write has said how far it has come, which it does soon, nobody can tell.
+const READ_ANSWER: Duration = Duration::from_millis(500);
 
 /// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
 /// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.
 ///
 /// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests and answers
-/// that are not being read: of the client that holds most seats, the one longest at rest. Never one whose request is
-/// being handled.
+/// that are not being read: of the client that holds most seats, the one longest at rest, and last of all answers that are
+/// read slowly. Never one whose request is being handled.
 pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Option<u64>) -> usize {
     if board.evicting() >= wanted() {
         return 0;
@@ -38,15 +41,17 @@ pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Opt
         if let Some(span) = suspicion(&view, now, min_rate) {
             suspects.push((span, view));
         } else if let Some(since) = at_rest(&view, now) {
-            resting.push((since, view));
+            resting.push((is_reading(&view), since, view));
         }
     }
     suspects.sort_unstable_by_key(|(span, _)| Reverse(*span));
     let mut evicted = suspects.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
     if board.evicting() < wanted() && !resting.is_empty() {
         let held = seats_by_client(board);
-        resting.sort_by_cached_key(|&(since, view)| (Reverse(held.get(&view.client).copied()), since));
-        evicted += resting.iter().filter(|(_, view)| board.evict(view, &wanted)).count();
+        resting.sort_by_cached_key(|(is_reading, since, view)| {
+            (Reverse(held.get(&view.client).copied()), *is_reading, *since)
+        });
+        evicted += resting.iter().filter(|(.., view)| board.evict(view, &wanted)).count();
     }
     evicted
 }
@@ -92,6 +97,11 @@ fn at_rest(view: &View, now: Tick) -> Option<Tick> {
         Phase::Writing => (now.since(view.moved_at) > RESTING_ANSWER).then_some(view.moved_at),
         _ => None,
     }
+}
+
+/// Whether it is an answer whose client has shown that he reads it.
+fn is_reading(view: &View) -> bool {
+    view.phase == Phase::Writing && view.moved_at.since(view.since) > READ_ANSWER
 }
 
 fn seats_by_client(board: &Board) -> HashMap<u64, usize> {

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a file has to be left alone before its times tell its versions apart: file systems keep time in steps, of
 /// two seconds where they are coarsest, and a file may be changed twice within one of them.
 const SETTLED: u64 = 2;
+/// Bytes of the longest tag of a file: five numbers, a coding and what is around them.
+const MAX_FILE_TAG: usize = 112;
 /// The first second HTTP has no date for: the year 10000.
 const END_OF_TIME: u64 = 253_402_300_800;
 
@@ -97,17 +99,22 @@ impl Validators {
         // Device and inode number are not in it: they are nobody's business, and a hash without a secret can be undone by
         // trying. They would tell apart no more than two files made in one step of the file system's clock, of one size, whose
         // directories are exchanged.
-        let text = format!(
-            "{}\"{:x}.{:x}-{:x}-{:x}.{:x}{}{coding}{}\"",
-            if settled { "" } else { "W/" },
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.size(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-            if coding.is_empty() { "" } else { "-" },
-            if settled { "" } else { "-new" },
-        );
+        let mut text = String::with_capacity(MAX_FILE_TAG);
+        text.push_str(if settled { "\"" } else { "W/\"" });
+        let (time, change) = (metadata.mtime().cast_unsigned(), metadata.ctime().cast_unsigned());
+        let (time_nsec, change_nsec) =
+            (metadata.mtime_nsec().cast_unsigned(), metadata.ctime_nsec().cast_unsigned());
+        let numbers =
+            [("", time), (".", time_nsec), ("-", metadata.size()), ("-", change), (".", change_nsec)];
+        for (before, number) in numbers {
+            text.push_str(before);
+            push_hex(&mut text, number);
+        }
+        if !coding.is_empty() {
+            text.push('-');
+            text.push_str(coding);
+        }
+        text.push_str(if settled { "\"" } else { "-new\"" });
         let seconds = u64::try_from(metadata.mtime()).ok().filter(|&seconds| seconds < END_OF_TIME);
         let modified =
             seconds.map(|seconds| Modified { seconds: seconds.min(now), strong: settled && is_original });
@@ -130,6 +137,14 @@ impl Validators {
         state.write(bytes);
         let opaque = format!("{:x}-{:016x}", bytes.len(), state.finish());
         Validators { tag: Some(EntityTag::new(&opaque, true)), modified: None }
+    }
+}
+
+/// Hexadecimal, as `{:x}` has it, which for five numbers takes a fifth of all that is run for a file outside of the kernel.
+fn push_hex(text: &mut String, number: u64) {
+    let digits = 16 - number.leading_zeros() / 4;
+    for digit in (0..digits.max(1)).rev() {
+        text.push(char::from(b"0123456789abcdef"[(number >> (4 * digit) & 0xf) as usize]));
     }
 }
 
