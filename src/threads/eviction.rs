@@ -21,9 +21,9 @@ pub(super) const STALLED_BODY: Duration = Duration::from_secs(2);
 const UNREAD_ANSWER: Duration = Duration::from_secs(2);
 /// One that has rested for this long is not suspect yet, but weighs no more than a connection that is idle.
 const RESTING_ANSWER: Duration = Duration::from_millis(50);
-/// Who still reads of an answer this long after its beginning is reading it, if slowly, and keeps his seat before those who are
-/// idle. Until the first write has said how far it has come, which it does soon, nobody can tell.
-const READ_ANSWER: Duration = Duration::from_millis(500);
+/// Of an answer that somebody reads, if slowly, more has been read this long after its beginning: he keeps his seat before those
+/// who are idle. In its first second the kernels on both sides still move some bytes of one that nobody reads.
+const READ_ANSWER: Duration = Duration::from_secs(2);
 
 /// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
 /// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.

@@ -262,8 +262,8 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     let at_rest = [
         idle("the crowd's youngest", 7, 9_990),
         idle("the loner", 8, 1_000),
-        Row { client: 9, moved: 1, moved_at: 9_949, ..row("unread for 51 ms", Writing, 0) },
-        Row { client: 10, moved: 1, moved_at: 8_500, ..row("begun to be read", Writing, 8_000) },
+        Row { client: 9, moved: 1, moved_at: 9_949, ..row("unread for 51 ms", Writing, 7_948) },
+        Row { client: 10, moved: 1, moved_at: 9_900, ..row("read for 2000 ms", Writing, 7_900) },
         idle("the crowd's eldest", 7, 9_000),
         Row { client: 7, moved: 1, moved_at: 8_000, ..row("the crowd's unread for 2000 ms", Writing, 0) },
         Row { client: 7, ..row("the crowd's fourth", Handling, 0) },
@@ -280,7 +280,7 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         "the crowd's youngest",
         "the crowd's unread for 2000 ms",
         "the loner",
-        "begun to be read",
+        "read for 2000 ms",
         "unread for 51 ms",
     ];
     for count in 0..=in_order.len() {
