@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 /// Who may connect to a Unix socket: who may write to its file.
@@ -98,6 +98,12 @@ fn explain(problem: &io::Error) -> io::Error {
 
 fn is_abandoned(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
-    is_socket
-        && UnixStream::connect(path).is_err_and(|problem| problem.kind() == ErrorKind::ConnectionRefused)
+    is_socket && connect(path).is_err_and(|problem| problem.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// A server that hangs, and whose queue is full, would have us wait.
+fn connect(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }

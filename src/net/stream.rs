@@ -283,6 +283,8 @@ impl Read for Stream {
     }
 }
 
+/// Writes to a socket that a [`Listener`](super::Listener) has accepted wait for a fraction of a second at most, and then fail with
+/// `WouldBlock` if nothing at all could be written: they are to be tried again for as long as the caller has patience.
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {

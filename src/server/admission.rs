@@ -193,6 +193,8 @@ impl Admission {
         let stuck = shared.board.stuck();
         shared.lobby.stand_in_for(stuck);
         shared.standing.set_overwhelmed(stuck > shared.bearable_stuck());
+        // Who waits for memory and has been told to go looks whether he has.
+        shared.reclaiming.stir();
         if shared.standing.is_draining() {
             self.send_home();
         }

@@ -262,6 +262,8 @@ impl Wire {
             (_, Some(Claim::Overdue | Claim::TooSlow)) => Err(CloseReason::WriteTimeout),
             (_, Some(Claim::Evicted)) => Err(CloseReason::Evicted),
             (_, Some(Claim::Shutdown | Claim::DrainDeadline)) => Err(CloseReason::Shutdown),
+            // Evicted, and then its reader went to work.
+            (_, Some(Claim::Outrun)) if self.claimed != Some(Claim::Outrun) => Err(CloseReason::Evicted),
             (_, Some(Claim::Outrun) | None) => Err(CloseReason::Broken),
         }
     }

@@ -74,7 +74,7 @@ pub enum Claim {
     Shutdown,
     /// The server shuts down, and its time to finish is up.
     DrainDeadline,
-    /// Its seat was needed, but it had a request to handle first: it goes when that has been answered.
+    /// Its seat was needed, or its time was up, but it had a request to handle first: it goes when that has been answered.
     Outrun,
 }
 
@@ -158,12 +158,12 @@ impl Word {
         self.0 / CHANGE
     }
 
-    /// The tenant goes on to `phase`. A claim stays: it holds until the tenant leaves. Only who was to be evicted and has a whole
-    /// request by now stays for longer than others can wait for.
+    /// The tenant goes on to `phase`. A claim stays: it holds until the tenant leaves. Only who was to go and has a whole request by
+    /// now stays for as long as that takes, and what is written then are no last words.
     pub(super) fn entered(self, phase: Phase) -> Word {
         let entered = Word((self.0 & !(PHASE | STUCK)).wrapping_add(CHANGE) | phase as u64);
         let is_at_work = matches!(phase, Phase::Waiting | Phase::Handling | Phase::Upgraded);
-        if is_at_work && entered.claim() == Some(Claim::Evicted) {
+        if is_at_work && entered.claim().is_some_and(Claim::leaves_last_words) {
             return entered.with(Claim::Outrun);
         }
         entered

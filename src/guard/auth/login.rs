@@ -155,8 +155,13 @@ impl Login {
             attempt.withdraw(clock.now());
             return Err(LoginError::Busy(BUSY_PAUSE));
         };
-        let account = account.filter(|name| right && self.is_still(name)).ok_or(LoginError::Wrong)?;
+        let account = account.filter(|_| right).ok_or(LoginError::Wrong)?;
         attempt.succeeded(clock.now());
+        // Accounts that have taken effect meanwhile know no client, and do not get to know one by a password of before.
+        if !self.is_still(&account) {
+            attempts.forget_acquaintances(&[key].into(), clock.now());
+            return Err(LoginError::Wrong);
+        }
         Ok(account)
     }
 }

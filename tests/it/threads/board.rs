@@ -321,6 +321,15 @@ fn who_was_to_go_and_has_a_request_first() {
         }
         drop(prepared.occupants);
         assert_eq!(prepared.board.evicting(), 0, "{phase}");
+        // So does one whose time was up in that moment: what it is answered are no last words.
+        for claim in [Claim::Overdue, Claim::TooSlow, Claim::Shutdown] {
+            let prepared = prepare(&[Row { phase: Phase::Idle, ..HONEST }]);
+            let view = prepared.board.views().next().expect("it is taken");
+            assert!(prepared.board.claim(&view, claim), "{phase}");
+            let stays = claim == Claim::Shutdown || !outruns;
+            let expected = if stays { claim } else { Claim::Outrun };
+            assert_eq!(prepared.occupants[0].enter(phase, Tick::NEVER, NOW), Some(expected), "{phase}");
+        }
     }
 }
 
