@@ -18,15 +18,15 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// For all bodies together no more than for one.
+fn little_memory(config: &mut Config) {
+    config.max_body = 100_000;
+    config.max_buffered = 100_000;
+}
+
 #[test]
 fn bodies_share_a_budget() {
-    let server = serve(
-        |config| {
-            config.max_body = 100_000;
-            config.max_buffered = 100_000;
-        },
-        |request: &mut Request| request.body().len().to_string(),
-    );
+    let server = serve(little_memory, |request: &mut Request| request.body().len().to_string());
     let mut clients = [(); 2].map(|()| Client::connect(&server));
     for client in &mut clients {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 80000\r\nExpect: 100-continue\r\n\r\n");
@@ -79,13 +79,7 @@ fn client_from(server: &Server, last: u8) -> Client {
 /// A body whose length nobody knows is kept as long as there is room for what has come of it, though not for twice as much.
 #[test]
 fn the_last_of_the_memory_is_of_use() {
-    let server = serve(
-        |config| {
-            config.max_body = 100_000;
-            config.max_buffered = 100_000;
-        },
-        |request: &mut Request| request.body().len().to_string(),
-    );
+    let server = serve(little_memory, |request: &mut Request| request.body().len().to_string());
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut before = begin_body(&server, 1, 60_000);
     for (bytes, status) in [(10_000, 200), (39_000, 200), (39_990, 200), (39_991, 503), (39_990, 200)] {
@@ -109,10 +103,7 @@ fn bodies_give_way_when_memory_is_short() {
         ("a stalled one, for much", 50_000, 3000, 99_000, (408, 200)),
     ] {
         let clock = Clock::manual();
-        let builder = builder(|config| {
-            config.max_body = 100_000;
-            config.max_buffered = 100_000;
-        });
+        let builder = builder(little_memory);
         let length = |request: &mut Request| request.body().len().to_string();
         let server = builder.clock(clock.clone()).serve(length).expect("it starts");
         let mut before = begin_body(&server, 1, held);
