@@ -31,6 +31,11 @@ fn hosts_and_methods_on_lists() {
         assert_eq!(answer.status, status, "{method} {host}");
         assert_eq!(answer.field("allow"), (status == 405).then_some("GET, POST"), "{method} {host}");
     }
+    // A server that speaks no TLS at all has nothing that `https` names.
+    for (target, status) in [("http://example.org/", 200), ("https://example.org/", 421)] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: example.org\r\n\r\n");
+        assert_eq!(Client::connect(&server).ask(request).status, status, "{target}");
+    }
     let unnamed = Client::connect(&server).ask("GET / HTTP/1.0\r\n\r\n");
     assert_eq!(unnamed.status, 421, "no host is on no list");
     // Where a handler refuses a method that is on the list, it says itself which it takes.
