@@ -289,9 +289,10 @@ fn run(shared: &Arc<Shared>, seat: usize, guest: Guest) -> (CloseReason, Option<
     let peer = guest.peer;
     // A bug of ours must not take the seat with it.
     let client = *guest.mark.key();
-    shared.monitor.note_seat_wait(shared.clock.now().since(guest.arrived));
+    let now = shared.clock.now();
+    shared.monitor.note_seat_wait(now.since(guest.arrived));
     let served = catch_unwind(AssertUnwindSafe(|| {
-        let mut connection = Connection::sit(shared, seat, guest);
+        let mut connection = Connection::sit(shared, seat, guest, now);
         let end = connection.serve();
         connection.leave(&end)
     }));

@@ -29,6 +29,7 @@ impl Connection {
         };
         match done {
             Ok(info) => {
+                self.wire.occupant.note_agreed();
                 self.wire.enter(Phase::Head, config.header_timeout);
                 if let Some(info) = &info {
                     let group = info.group.unwrap_or("none");

@@ -4,7 +4,7 @@ use super::deadlines::Pace;
 use super::label::LabelCell;
 use super::phase::{Claim, Phase, Word};
 use crate::clock::Tick;
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, Thread, current};
 use std::net::SocketAddr;
 
 /// One slot for each seat. The thread on the seat writes what it does; everybody else reads, or *claims*.
@@ -76,6 +76,7 @@ struct Slot {
     holder: AtomicU64,
     arrived: AtomicU64,
     served: AtomicU64,
+    agreed: AtomicBool,
     client: AtomicU64,
     /// Written by the tenant when it comes and goes; read by who has claimed, to cut the lifeline, outside the lock.
     tenancy: Mutex<Option<Tenancy>>,
@@ -136,6 +137,8 @@ pub struct View {
     pub arrived: Tick,
     /// Requests it has completed.
     pub served: u64,
+    /// Whether it has [agreed](Occupant::note_agreed) on TLS.
+    pub agreed: bool,
     /// What counts as one client, hashed.
     pub client: u64,
     /// Bytes it holds of what all share, in any phase; while it writes, those of an answer that is in memory for it alone.
@@ -160,6 +163,7 @@ impl Board {
         let slot = &self.slots[number];
         slot.arrived.store(now.as_micros(), Ordering::Relaxed);
         slot.served.store(0, Ordering::Relaxed);
+        slot.agreed.store(false, Ordering::Relaxed);
         slot.client.store(tenant.client, Ordering::Relaxed);
         slot.held.store(0, Ordering::Relaxed);
         let began = Word::load(&slot.word).changes() + 1;
@@ -346,6 +350,11 @@ impl Occupant {
         count
     }
 
+    /// Notes that TLS has been agreed on: the first request is still on its way, and its client may be far.
+    pub fn note_agreed(&self) {
+        self.slot().agreed.store(true, Ordering::Relaxed);
+    }
+
     /// Notes what the tenant is asked for: a method and a path, as they were sent. For people; nothing depends on it.
     pub fn note_request(&self, method: &[u8], path: &[u8]) {
         self.slot().label.write([method, b" ", path]);
@@ -414,6 +423,7 @@ impl Slot {
             moved_at: AtomicU64::new(0),
             arrived: AtomicU64::new(0),
             served: AtomicU64::new(0),
+            agreed: AtomicBool::new(false),
             client: AtomicU64::new(0),
             tenancy: Mutex::new(None),
             label: LabelCell::new(),
@@ -439,6 +449,7 @@ impl Slot {
             moved_at: tick(&self.moved_at),
             arrived: tick(&self.arrived),
             served: self.served.load(Ordering::Relaxed),
+            agreed: self.agreed.load(Ordering::Relaxed),
             client: self.client.load(Ordering::Relaxed),
             held: self.held.load(Ordering::Relaxed),
             holder: self.holder.load(Ordering::Relaxed),

@@ -8,13 +8,16 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A connection that has not completed a request this long after it arrived is suspect: an honest client connects
-/// because it has something to say.
+/// A connection that has not completed a request this long after it sat down is suspect: an honest client connects because it
+/// has something to say.
 const SILENT_NEWCOMER: Duration = Duration::from_millis(50);
 /// A later head that takes longer than this from its first byte is suspect: honest ones come in one or two packets.
 const DRIBBLING_HEAD: Duration = Duration::from_millis(250);
 /// A body under the minimum rate after this long is suspect, long before it is overdue.
 const CRAWLING_BODY: Duration = Duration::from_millis(200);
+/// Whose turn it was to say something first has as long as this, and until then weighs no more than a connection that is idle: who
+/// is far away needs a round trip or two to agree on TLS, and one to hear that his body may come.
+const ROUND_TRIPS: Duration = Duration::from_secs(1);
 /// A body of which nothing has come for this long is suspect, however fast it was before.
 pub(super) const STALLED_BODY: Duration = Duration::from_secs(2);
 /// An answer of which nothing has been read for this long is suspect.
@@ -25,12 +28,20 @@ const RESTING_ANSWER: Duration = Duration::from_millis(50);
 /// who are idle. In its first second the kernels on both sides still move some bytes of one that nobody reads.
 const READ_ANSWER: Duration = Duration::from_secs(2);
 
+/// How a connection stands when somebody else needs its seat.
+enum Standing {
+    /// It has been behaving for so long as honest ones do not.
+    Suspect(Duration),
+    /// It could do without its seat, and has been able to since then.
+    AtRest(Tick),
+}
+
 /// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
 /// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.
 ///
-/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests and answers
-/// that are not being read: of the client that holds most seats, the one longest at rest, and last of all answers that are
-/// read slowly. Never one whose request is being handled.
+/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests, answers that are
+/// not being read, and who is slow to say what he wants: of the client that holds most seats, the one longest at rest, and last
+/// of all answers that are read slowly. Never one whose request is being handled.
 pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Option<u64>) -> usize {
     if board.evicting() >= wanted() {
         return 0;
@@ -38,10 +49,10 @@ pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Opt
     let mut suspects = Vec::new();
     let mut resting = Vec::new();
     for view in board.views().filter(|view| is_free(board, view)) {
-        if let Some(span) = suspicion(&view, now, min_rate) {
-            suspects.push((span, view));
-        } else if let Some(since) = at_rest(&view, now) {
-            resting.push((is_reading(&view), since, view));
+        match standing(&view, now, min_rate) {
+            Some(Standing::Suspect(span)) => suspects.push((span, view)),
+            Some(Standing::AtRest(since)) => resting.push((is_reading(&view), since, view)),
+            None => {}
         }
     }
     suspects.sort_unstable_by_key(|(span, _)| Reverse(*span));
@@ -59,14 +70,14 @@ pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Opt
 /// Takes back the seats of all who have been suspect for as long as a body may stall, and of nobody else; says how many were
 /// claimed. Where nobody waits for a seat, who is far away has time to agree on TLS and to say what he wants.
 pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
-    let stalls = |view: &View| suspicion(view, now, min_rate).is_some_and(|span| span > STALLED_BODY);
+    let stalls = |view: &View| matches!(standing(view, now, min_rate), Some(Standing::Suspect(span)) if span > STALLED_BODY);
     board.views().filter(stalls).filter(|view| board.claim(view, Claim::Evicted)).count()
 }
 
 /// How many seats [`evict`] could take back at `now`.
 pub fn evictable(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
     let views = board.views().filter(|view| is_free(board, view));
-    views.filter(|view| suspicion(view, now, min_rate).is_some() || at_rest(view, now).is_some()).count()
+    views.filter(|view| standing(view, now, min_rate).is_some()).count()
 }
 
 /// Whether nothing ends it soon, and a claim would: to count on who cannot be woken is to let others wait in vain.
@@ -74,27 +85,26 @@ fn is_free(board: &Board, view: &View) -> bool {
     matches!(view.claim, None | Some(Claim::Outrun)) && board.can_wake(view)
 }
 
-/// How long a connection has been behaving as honest ones do not; `None` if it has not.
-fn suspicion(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Duration> {
-    let (spent, limit) = match view.phase {
-        Phase::Handshake | Phase::Head if view.served == 0 => (now.since(view.arrived), SILENT_NEWCOMER),
-        Phase::Head => (now.since(view.since), DRIBBLING_HEAD),
+/// `None` if a connection has done nothing for which it could lose its seat.
+fn standing(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Standing> {
+    let spent = |since, resting, suspect| match now.since(since) {
+        span if span > suspect => Some(Standing::Suspect(span)),
+        span if span > resting => Some(Standing::AtRest(since)),
+        _ => None,
+    };
+    match view.phase {
+        Phase::Idle => Some(Standing::AtRest(view.since)),
+        Phase::Handshake => spent(view.since, SILENT_NEWCOMER, ROUND_TRIPS),
+        Phase::Head if view.served == 0 && view.agreed => spent(view.since, SILENT_NEWCOMER, ROUND_TRIPS),
+        Phase::Head if view.served == 0 => spent(view.since, SILENT_NEWCOMER, SILENT_NEWCOMER),
+        Phase::Head => spent(view.since, DRIBBLING_HEAD, DRIBBLING_HEAD),
         Phase::Body if now.since(view.moved_at) <= STALLED_BODY => {
             let rate = MinimumRate { bytes_per_second: min_rate?, grace: CRAWLING_BODY };
-            return is_slow(view, now, rate).then(|| now.since(view.since));
+            let patience = if view.moved == 0 { ROUND_TRIPS } else { CRAWLING_BODY };
+            if is_slow(view, now, rate) { spent(view.since, CRAWLING_BODY, patience) } else { None }
         }
-        Phase::Body => (now.since(view.moved_at), STALLED_BODY),
-        Phase::Writing => (now.since(view.moved_at), UNREAD_ANSWER),
-        _ => return None,
-    };
-    (spent > limit).then_some(spent)
-}
-
-/// Since when a connection could do without its seat; `None` if it cannot.
-fn at_rest(view: &View, now: Tick) -> Option<Tick> {
-    match view.phase {
-        Phase::Idle => Some(view.since),
-        Phase::Writing => (now.since(view.moved_at) > RESTING_ANSWER).then_some(view.moved_at),
+        Phase::Body => spent(view.moved_at, STALLED_BODY, STALLED_BODY),
+        Phase::Writing => spent(view.moved_at, RESTING_ANSWER, UNREAD_ANSWER),
         _ => None,
     }
 }

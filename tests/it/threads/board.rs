@@ -24,6 +24,7 @@ struct Row {
     client: u64,
     arrived: u64,
     served: u64,
+    agreed: bool,
     phase: Phase,
     since: u64,
     deadline: Tick,
@@ -37,6 +38,7 @@ const HONEST: Row = Row {
     client: 0,
     arrived: 0,
     served: 1,
+    agreed: false,
     phase: Phase::Head,
     since: 10_000,
     deadline: Tick::NEVER,
@@ -68,6 +70,9 @@ fn prepare(rows: &[Row]) -> Prepared {
         let occupant = board.sit(number, tenant, at(row.arrived), Tick::NEVER);
         for _ in 0..row.served {
             occupant.count_request();
+        }
+        if row.agreed {
+            occupant.note_agreed();
         }
         assert_eq!(occupant.enter(row.phase, row.deadline, at(row.since)), None);
         match row.phase {
@@ -242,11 +247,13 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     let suspects = [
         newcomer("silent for 50 ms", Head, 9_950),
         newcomer("silent for 51 ms", Head, 9_949),
-        newcomer("shaking hands for 60 ms", Handshake, 9_940),
+        Row { agreed: true, ..newcomer("agreed for 1001 ms", Head, 8_999) },
+        newcomer("shaking hands for 1002 ms", Handshake, 8_998),
         newcomer("just arrived", Head, 10_000),
         row("heading for 250 ms", Head, 9_750),
         row("heading for 251 ms", Head, 9_749),
         Row { moved: 99, ..row("crawling", Body, 9_799) },
+        row("told to send for 1001 ms", Body, 8_999),
         Row { moved: 101, ..row("walking", Body, 9_799) },
         Row { moved: 1, moved_at: 7_999, ..row("unread for 2001 ms", Writing, 0) },
         Row { moved: 1 << 20, moved_at: 7_998, ..row("stalled for 2002 ms", Body, 7_000) },
@@ -257,6 +264,7 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         row("about to be handled", Waiting, 0),
         row("speaking otherwise", Upgraded, 0),
         Row { moved: 1, moved_at: 9_950, ..row("unread for 50 ms", Writing, 0) },
+        Row { since: 9_950, ..newcomer("seated late", Head, 5_000) },
         HONEST,
     ];
     let at_rest = [
@@ -267,20 +275,29 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         idle("the crowd's eldest", 7, 9_000),
         Row { client: 7, moved: 1, moved_at: 8_000, ..row("the crowd's unread for 2000 ms", Writing, 0) },
         Row { client: 7, ..row("the crowd's fourth", Handling, 0) },
+        // Whoever is far away needs so long.
+        Row { client: 11, agreed: true, ..newcomer("agreed for 52 ms", Head, 9_948) },
+        Row { client: 12, ..newcomer("shaking hands for 60 ms", Handshake, 9_940) },
+        Row { client: 13, moved_at: 9_799, ..row("told to send for 201 ms", Body, 9_799) },
     ];
     let all: Vec<Row> = suspects.iter().chain(&untouchable).chain(&at_rest).copied().collect();
     let in_order = [
         "stalled for 2002 ms",
         "unread for 2001 ms",
+        "shaking hands for 1002 ms",
+        "agreed for 1001 ms",
+        "told to send for 1001 ms",
         "heading for 251 ms",
         "crawling",
-        "shaking hands for 60 ms",
         "silent for 51 ms",
         "the crowd's eldest",
         "the crowd's youngest",
         "the crowd's unread for 2000 ms",
         "the loner",
+        "told to send for 201 ms",
         "read for 2000 ms",
+        "shaking hands for 60 ms",
+        "agreed for 52 ms",
         "unread for 51 ms",
     ];
     for count in 0..=in_order.len() {
