@@ -5,8 +5,9 @@ use super::incoming::{BLOCK, Unread};
 use super::policy::Policy;
 use super::shared::{Guest, Shared};
 use super::wire::Wire;
+use crate::clock::Tick;
 use crate::error::{CloseReason, Refusal};
-use crate::guard::Exchange;
+use crate::guard::{Exchange, Guard};
 use crate::http1::{Decoder, Framing, Parser, Status};
 use crate::message::{ClientKey, Incoming, Response};
 use crate::monitor::{Presence, SavedHits};
@@ -62,13 +63,15 @@ pub(super) struct End {
 
 impl Connection {
     /// Sits down on a seat of the board.
-    pub(super) fn sit(shared: &Arc<Shared>, seat: usize, guest: Guest) -> Self {
+    pub(super) fn sit(shared: &Arc<Shared>, seat: usize, guest: Guest, now: Tick) -> Self {
         let Guest { stream, peer, arrived, mark } = guest;
         let client = *mark.key();
         let tenant = Tenant { peer, client: client.as_u64(), lifeline: stream.lifeline() };
         let (renewals, policy) = (shared.renewals(), shared.policy());
         let deadline = arrived.after(policy.config.header_timeout);
         let occupant = shared.board.sit(seat, tenant, arrived, deadline);
+        // That he had to wait for a seat is not held against him.
+        occupant.enter(Phase::Head, deadline, now);
         Connection {
             wire: Wire::new(stream, occupant, shared, &policy.config),
             exchange: Exchange::new(shared.blank_request(peer, client)),
@@ -165,6 +168,8 @@ impl Connection {
         (self.message_len, self.last_size) = (head.len, head.len);
         let has_body = head.framing != Framing::None;
         self.unread = if has_body { Unread::Body } else { Unread::Nothing };
+        // Who asks, and whether over TLS, is known before the handler is asked, and before all who count.
+        self.policy.identity.admit(&mut self.exchange)?;
         let (handler, request) = (&self.policy.handler, &self.exchange.request);
         let plan = catch_unwind(AssertUnwindSafe(|| handler.plan(request)));
         self.exchange.plan = plan.map_err(|_| self.panicked("the plan of a handler"))?;
@@ -283,11 +288,18 @@ fn head_cut_short(claim: Option<Claim>, started: bool) -> Stop {
         None if started => Stop::Close(CloseReason::Broken),
         None => Stop::Close(CloseReason::Client),
         Some(Claim::Shutdown) if started => Stop::Refuse(Refusal::DRAINING),
-        Some(Claim::Shutdown | Claim::DrainDeadline) => Stop::Close(CloseReason::Shutdown),
         Some(Claim::Evicted | Claim::Outrun) if started => Stop::Refuse(Refusal::HEAD_EVICTED),
-        Some(_) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
-        Some(Claim::Evicted | Claim::Outrun) => Stop::Close(CloseReason::Evicted),
-        Some(_) => Stop::Close(CloseReason::IdleTimeout),
+        Some(Claim::Overdue | Claim::TooSlow) if started => Stop::Refuse(Refusal::HEAD_TIMEOUT),
+        Some(claim) => Stop::Close(idle_cut_short(claim)),
+    }
+}
+
+/// Why a connection between requests has to go.
+pub(super) fn idle_cut_short(claim: Claim) -> CloseReason {
+    match claim {
+        Claim::Shutdown | Claim::DrainDeadline => CloseReason::Shutdown,
+        Claim::Evicted | Claim::Outrun => CloseReason::Evicted,
+        Claim::Overdue | Claim::TooSlow => CloseReason::IdleTimeout,
     }
 }
 

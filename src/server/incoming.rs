@@ -1,6 +1,6 @@
 //! The bodies of requests, on their way in.
 
-use super::connection::{Connection, End, Stop};
+use super::connection::{Connection, End, Stop, idle_cut_short};
 use super::memory::Held;
 use super::policy::Policy;
 use super::shared::Shared;
@@ -42,7 +42,8 @@ impl Connection {
             Framing::Chunked | Framing::None => max_body,
         };
         let mut held = Held::new(&self.shared, self.exchange.client(), most);
-        self.receive_body(&mut decoder, |shared, occupant, data| held.store(data, shared, occupant))?;
+        let keep = |shared: &Shared, occupant: &Occupant, data: &[u8]| held.store(data, shared, occupant);
+        self.receive_body(&mut decoder, Phase::Body, keep)?;
         let trailers = decoder.trailers();
         let Held { bytes, share, .. } = held;
         self.last_size += bytes.len();
@@ -50,7 +51,8 @@ impl Connection {
         Ok(())
     }
 
-    /// After an answer: gets a body out of the way that nobody has read, and that is small enough to.
+    /// After an answer: gets a body out of the way that nobody has read, and that is small enough to. Whoever sends it has all he
+    /// asked for, and so is between requests: others may have his seat.
     pub(super) fn discard_body(&mut self) -> Result<(), End> {
         if self.unread == Unread::Nothing {
             return Ok(());
@@ -59,10 +61,13 @@ impl Connection {
         let decoder = Decoder::new(framing, MAX_DISCARDED, &self.policy.limits());
         let discarded = decoder
             .map_err(Stop::from)
-            .and_then(|mut decoder| self.receive_body(&mut decoder, |_, _, _| Ok(())));
-        discarded.map_err(|stop| match stop {
-            Stop::Refuse(refusal) => End { reason: CloseReason::Refused(refusal.reason), linger: true },
-            Stop::Close(reason) => reason.into(),
+            .and_then(|mut decoder| self.receive_body(&mut decoder, Phase::Idle, |_, _, _| Ok(())));
+        discarded.map_err(|stop| match (self.wire.occupant.claim(), stop) {
+            (_, Stop::Close(reason)) => reason.into(),
+            (None, Stop::Refuse(refusal)) => {
+                End { reason: CloseReason::Refused(refusal.reason), linger: true }
+            }
+            (Some(claim), Stop::Refuse(_)) => End { reason: idle_cut_short(claim), linger: true },
         })
     }
 
@@ -79,10 +84,11 @@ impl Connection {
         }
     }
 
-    /// Hands the body at hand to `take`, piece by piece, to its end.
+    /// Hands the body at hand to `take`, piece by piece, to its end; while it is waited for the connection is in `phase`.
     fn receive_body(
         &mut self,
         decoder: &mut Decoder,
+        phase: Phase,
         mut take: impl FnMut(&Shared, &Occupant, &[u8]) -> Result<(), Refusal>,
     ) -> Result<(), Stop> {
         let request = &mut self.exchange.request;
@@ -119,7 +125,11 @@ impl Connection {
                     self.wire.begin_answer();
                     self.wire.send(CONTINUE, false).map_err(Stop::Close)?;
                 }
-                self.wire.enter_body(self.policy.config.body_timeout);
+                if phase == Phase::Body {
+                    self.wire.enter_body(self.policy.config.body_timeout);
+                } else {
+                    self.wire.enter(phase, self.policy.config.keep_alive);
+                }
             }
             let wanted = decoder.left().map_or(BLOCK, |left| left.min(BLOCK as u64) as usize);
             let Some(room) = request.input.room(wanted, head_len + BLOCK) else {

@@ -13,6 +13,8 @@ use crate::threads::MinimumRate;
 /// next.
 pub(super) struct Policy {
     pub(super) config: Config,
+    /// Comes before all other guards, so that what they refuse is put down to the client and not to its proxy.
+    pub(super) identity: ClientIdentity,
     pub(super) guards: Guards,
     pub(super) handler: Box<dyn Handler>,
     pub(super) access_log: Option<AccessLog>,
@@ -40,14 +42,13 @@ impl Policy {
             Some(before) => before.throttle.clone(),
             None => config.throttle.map(|rate| Arc::new(Throttle::new(rate.count, rate.span))),
         };
-        // Who it is comes first, so that what the others refuse is put down to the client and not to its proxy.
         let identity = ClientIdentity::new(config.client_ip_from, config.trusted_proxies.clone());
         let validate = Validate::new(config.max_path).allow_hosts(&config.allow_hosts);
-        let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(identity), Box::new(validate)];
+        let mut guards: Vec<Box<dyn Guard>> = vec![Box::new(headers), Box::new(validate)];
         guards.extend(rate_limit.clone().map(|guard| Box::new(guard) as Box<dyn Guard>));
         guards.extend(throttle.clone().map(|guard| Box::new(guard) as Box<dyn Guard>));
         guards.extend(others);
-        Policy { guards: Guards::new(guards), config, handler, access_log, rate_limit, throttle }
+        Policy { identity, guards: Guards::new(guards), config, handler, access_log, rate_limit, throttle }
     }
 
     pub(super) fn limits(&self) -> Limits {

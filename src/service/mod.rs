@@ -51,8 +51,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers a request.
     fn handle(&self, request: &mut Request) -> Response;
 
-    /// How the request is to be treated before [`handle`](Handler::handle) is called. Its head is known, its body has not
-    /// been read, and no guard has looked at it. Must not wait for anything.
+    /// How the request is to be treated before [`handle`](Handler::handle) is called. Its head is known and who sent it, its body
+    /// has not been read, and no guard has judged it. Must not wait for anything.
     fn plan(&self, request: &Request) -> Plan {
         let _ = request;
         Plan::default()

@@ -1,7 +1,7 @@
 //! Who gets a seat and who makes room: nobody's slowness costs anybody else a place.
 
 use crate::support::{Answer, Client, Gate, eventually, ms, post, request, serve};
-use selvedge::{Config, Refusal, Request, Server};
+use selvedge::{Config, Refusal, Request, Router, Server};
 use std::time::Instant;
 
 /// Every path waits at the gate but `/`, which is answered at once.
@@ -131,6 +131,26 @@ fn slow_bodies_make_room() {
     assert_eq!(slow.last_answer().status, 408);
     assert_refused(&server, Refusal::BODY_EVICTED, Refusal::BODY_TIMEOUT);
     gate.open(1);
+}
+
+/// Who has his answer, and goes on sending a body that nobody wants, is between requests.
+#[test]
+fn bodies_that_nobody_wants_make_room() {
+    let router = Router::new().get("/", |_: &mut Request| "hello");
+    let configure = |config: &mut Config| {
+        config.max_connections = 1;
+        config.seat_wait = ms(2000);
+    };
+    let server = serve(configure, router);
+    for (path, status) in [("/", 405), ("/none", 404)] {
+        let mut sender = Client::connect(&server);
+        sender.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nx"));
+        assert_eq!(sender.answer().status, status);
+        sender.send("x".repeat(10_000));
+        assert_eq!(idle(&server).get("/").status, 200, "{path}");
+        sender.expect_end();
+    }
+    eventually("they were counted", || server.monitor().counters().evicted >= 2);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::support::{Client, request};
 use http::header::STRICT_TRANSPORT_SECURITY;
 use selvedge::config::{AddressSource, Network};
 use selvedge::{
-    Config, HeaderValue, HttpsOnly, Method, Request, Response, Router, SecurityHeaders, Server, Validate,
+    Config, Handler, HeaderValue, HttpsOnly, Method, Plan, Request, Response, Router, SecurityHeaders,
+    Server, Validate,
 };
 
 const HSTS: &str = "strict-transport-security";
@@ -226,5 +227,38 @@ fn plain_http_is_pointed_to_https() {
         assert_eq!(Client::to(plain).ask(asks).status, 400);
         assert_eq!(client(&server).get("/").text(), "https");
         assert_eq!(client(&server).ask(request("POST", "/")).text(), "https");
+    }
+}
+
+/// Whom a proxy had over TLS the handler serves like all others: with their bodies, and as many at once as it serves of them.
+#[test]
+fn https_by_way_of_a_proxy() {
+    struct Planned;
+    impl Handler for Planned {
+        fn handle(&self, request: &mut Request) -> Response {
+            Response::text(format!("{} bytes", request.body().len()))
+        }
+
+        fn plan(&self, request: &Request) -> Plan {
+            assert!(request.is_secure(), "it is not asked of others");
+            Plan { max_body: Some(5), ..Plan::default() }
+        }
+    }
+    let configure = |config: &mut Config| {
+        config.client_ip_from = AddressSource::XForwardedFor;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    };
+    let (_server, plain) = both(SecurityHeaders::new(), configure, HttpsOnly::new(443, Planned));
+    for (fields, body, expected) in [
+        ("X-Forwarded-Proto: https\r\n", "hello", (200, Some("5 bytes"))),
+        ("X-Forwarded-Proto: https\r\n", "hello!", (413, None)),
+        ("X-Forwarded-Proto: http\r\n", "hello", (400, None)),
+        ("", "hello", (400, None)),
+    ] {
+        let length = body.len();
+        let answer = Client::to(plain)
+            .ask(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {length}\r\n\r\n{body}"));
+        let text = answer.text();
+        assert_eq!((answer.status, expected.1.map(|_| text)), expected, "{fields}{body}");
     }
 }
