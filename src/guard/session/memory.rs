@@ -16,7 +16,8 @@ const MAX_SHARDS: usize = 16;
 /// The two are never locked together. What holds between them: **a live session of a user is on his list, or the thread
 /// that made it is about to look there and will kill it.** So a session goes into the table first and onto the list then,
 /// and whoever takes one off a list finds it in the table; a renewal that finds its old id off the list, because it has
-/// made way or its user has been logged out everywhere, kills the new one.
+/// made way or its user has been logged out everywhere, kills the new one. A session that is on no list all the same is
+/// over when it next has something to tell there: nobody else could end it.
 #[derive(Debug)]
 pub struct MemoryStore {
     sessions: Table<Digest, Kept>,
@@ -82,7 +83,7 @@ impl MemoryStore {
         let most = self.limits.per_user.max(1);
         let enter = |listing: &mut Listing| {
             listing.ids.push(id);
-            listing.seen = now;
+            listing.seen = listing.seen.max(now);
             let surplus = listing.ids.len().saturating_sub(most);
             listing.ids.drain(..surplus).collect::<Vec<_>>()
         };
@@ -100,10 +101,25 @@ impl MemoryStore {
     /// Writes `new` where `old` stands on a user's list; says whether it stood there.
     fn relist(&self, old: &Digest, new: Digest, user: &str, now: Tick) -> bool {
         let replace = |listing: &mut Listing| {
-            let place = listing.ids.iter_mut().find(|listed| *listed == old);
-            place.map(|listed| *listed = new).is_some()
+            let Some(listed) = listing.ids.iter_mut().find(|listed| *listed == old) else { return false };
+            *listed = new;
+            // The new one tells nothing before it is as old as a list may be late.
+            listing.seen = listing.seen.max(now);
+            true
         };
         self.users.get(&key(user), now, replace).unwrap_or(false)
+    }
+
+    /// Tells a user's list that a session on it is in use; says whether it is on it.
+    fn tell(&self, id: &Digest, user: &str, now: Tick) -> bool {
+        let tell = |listing: &mut Listing| {
+            let listed = listing.ids.contains(id);
+            if listed {
+                listing.seen = listing.seen.max(now);
+            }
+            listed
+        };
+        self.users.get(&key(user), now, tell).unwrap_or(false)
     }
 
     fn unlist(&self, id: &Digest, user: &str, now: Tick) {
@@ -135,8 +151,12 @@ impl SessionStore for MemoryStore {
             }
             (kept.record.clone(), tell)
         })?;
-        if let Some(user) = record.user.as_ref().filter(|_| tell) {
-            self.users.get(&key(user), now, |listing| listing.seen = listing.seen.max(now));
+        // One that is not on its list yet is younger than that: nobody knows its id until it is.
+        if let Some(user) = record.user.as_ref().filter(|_| tell)
+            && !self.tell(id, user, now)
+        {
+            self.sessions.remove(id, now);
+            return None;
         }
         Some(record)
     }

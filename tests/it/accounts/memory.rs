@@ -117,6 +117,48 @@ fn who_is_there_is_on_a_list() {
     }
 }
 
+/// So he is if his session is renewed more often than the list is told of it.
+#[test]
+fn who_is_renewed_is_on_a_list() {
+    for step in [1, 180, 225, 226, 1700] {
+        // The id it has after more than 40 minutes, and a time at which it is about to become idle.
+        let renewed = || {
+            let (store, mut now) = (store(1, 100), 0);
+            store.insert(id(0), record(Some("ada"), at(0)), at(0)).expect("room");
+            for number in 1.. {
+                now += step;
+                let kept = store.renew(&id(number - 1), id(number), record(Some("ada"), at(now)), at(now));
+                assert_eq!(kept, Ok(()), "every {step} s, at {now} s");
+                if now > 2400 {
+                    return (store, number, at(now + 1700));
+                }
+            }
+            unreachable!("it is renewed until then")
+        };
+        let (store, number, now) = renewed();
+        assert_eq!(store.remove_user("ada", now), 1, "every {step} s");
+        assert!(!is_live(&store, number, now), "every {step} s");
+        let (store, number, now) = renewed();
+        store.insert(id(9999), record(Some("ada"), now), now).expect("room");
+        assert!(!is_live(&store, number, now), "every {step} s: it counts as one of hers");
+    }
+}
+
+/// Threads may take the time in another order than they come here. What has lost its list meanwhile is over.
+#[test]
+fn who_is_on_no_list_is_not_logged_in() {
+    let store = store(8, 100);
+    for number in [1, 2] {
+        store.insert(id(number), record(Some("ada"), at(0)), at(0)).expect("room");
+    }
+    assert_eq!(store.remove_user("ada", at(2025)), 0, "the list has expired");
+    assert!(is_live(&store, 1, at(225)), "the list is not asked each time");
+    assert!(!is_live(&store, 1, at(226)) && !is_live(&store, 1, at(0)));
+    store.insert(id(3), record(Some("ada"), at(226)), at(226)).expect("room");
+    assert!(!is_live(&store, 2, at(226)), "a new list knows nothing of it");
+    assert!(is_live(&store, 3, at(452)) && store.len() == 1);
+}
+
 /// A small store has room for as many as it says, whoever they are.
 #[test]
 fn a_small_store_is_of_one_piece() {
