@@ -215,6 +215,10 @@ impl Entry for Kept {
     fn is_protected(&self, _now: Tick) -> bool {
         self.record.user.is_some()
     }
+
+    fn is_dear(&self) -> bool {
+        self.record.user.is_some()
+    }
 }
 
 impl Entry for Listing {
@@ -225,6 +229,10 @@ impl Entry for Listing {
 
     fn is_protected(&self, _now: Tick) -> bool {
         !self.ids.is_empty()
+    }
+
+    fn is_dear(&self) -> bool {
+        true
     }
 }
 

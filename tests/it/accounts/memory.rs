@@ -234,7 +234,7 @@ fn who_is_logged_in_makes_way_for_nobody() {
         let user = format!("user {number}");
         refused += usize::from(store.insert(id(number), record(Some(&user), at(1)), at(1)).is_err());
     }
-    assert!((801..890).contains(&refused), "the others took the places of nobody: {refused}");
+    assert_eq!(refused, 900 - (64 - kept.len()), "the others took the places of nobody");
     assert!(store.len() <= 64);
     assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
     assert!(kept[..3].iter().all(|number| store.remove_user(&format!("user {number}"), at(1)) == 1));
@@ -243,7 +243,40 @@ fn who_is_logged_in_makes_way_for_nobody() {
     let let_in = (2000..2032).filter(|number| {
         store.insert(id(*number), record(Some(&format!("user {number}")), now), now).is_ok()
     });
-    assert!(let_in.count() > 24);
+    assert_eq!(let_in.count(), 32);
+}
+
+/// However few are not logged in: they make way for logins.
+#[test]
+fn a_login_finds_who_makes_way() {
+    for in_a_hundred in [1, 2, 5, 10, 20] {
+        // In one piece, so that it is known what is full.
+        let store = store(8, 500);
+        for number in 0..500 {
+            let user = (number % 100 >= in_a_hundred).then(|| format!("user {number}"));
+            store.insert(id(number), record(user.as_deref(), at(0)), at(0)).expect("room");
+        }
+        let logs_in = |number: &u32| {
+            store.insert(id(*number), record(Some(&format!("user {number}")), at(1)), at(1)).is_ok()
+        };
+        assert_eq!((1000..2000).take_while(logs_in).count(), 5 * in_a_hundred as usize, "{in_a_hundred} %");
+        assert_eq!(store.insert(id(2000), record(None, at(1)), at(1)), Err(StoreError::Full));
+    }
+}
+
+/// And a login finds the one list of nobody among those of all others.
+#[test]
+fn a_login_finds_the_place_of_a_list() {
+    let store = store(8, 500);
+    for number in 0..500 {
+        let user = format!("user {number}");
+        store.insert(id(number), record(Some(&user), at(0)), at(0)).expect("room");
+    }
+    for number in (0..500).step_by(7) {
+        assert!(store.remove(&id(number), at(0)));
+        let user = format!("guest {number}");
+        assert_eq!(store.insert(id(1000 + number), record(Some(&user), at(0)), at(0)), Ok(()), "{number}");
+    }
 }
 
 /// A user's list is kept a while longer than his sessions, for it is told late of what they do. Who finds no room for one of
