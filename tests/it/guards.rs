@@ -10,7 +10,7 @@ use selvedge::guard::{Barred, Census};
 use selvedge::monitor::Monitor;
 use selvedge::sanitize::{escape_header, escape_html, strip};
 use selvedge::service::Health;
-use selvedge::{ClientKey, Exchange, Guard, RateLimit, Refusal, Request, Router, Throttle};
+use selvedge::{ClientKey, Exchange, Guard, RateLimit, Refusal, Request, Router, StatusCode, Throttle};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::Path;
@@ -502,6 +502,34 @@ fn the_limit_is_told() {
         assert_eq!(answer.status, 429);
         assert_eq!(answer.field("ratelimit-policy"), Some(&*format!("\"default\";{policy}")));
         assert_eq!(answer.field("ratelimit"), Some(&*format!("\"default\";r=0;{left}")));
+    }
+}
+
+/// Lets nobody in for five seconds.
+struct TooMany;
+
+impl Guard for TooMany {
+    fn admit(&self, _: &mut Exchange) -> Result<(), Refusal> {
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many").retry_after(Duration::from_secs(5)))
+    }
+}
+
+/// Who is refused for other reasons is not told of the limit, of which much is left.
+#[test]
+fn the_limit_is_told_of_itself_alone() {
+    let limits = |config: &mut selvedge::Config| {
+        config.rate_limit = Some(Rate { count: 3, span: Duration::from_secs(60) });
+        config.throttle = Some(Rate { count: 1, span: Duration::from_secs(60) });
+    };
+    let builder = builder(limits).clock(Clock::manual()).guard(TooMany);
+    let server = builder.serve(|_: &mut Request| "in").expect("it starts");
+    let mut client = Client::connect(&server);
+    // By the guard, twice, by the throttle, and by the limit.
+    for (wait, left) in [("5", None), ("5", None), ("1", None), ("60", Some("\"default\";r=0;t=60"))] {
+        let answer = client.get("/");
+        assert_eq!((answer.status, answer.field("retry-after")), (429, Some(wait)));
+        let policy = left.map(|_| "\"default\";q=3;w=60");
+        assert_eq!((answer.field("ratelimit"), answer.field("ratelimit-policy")), (left, policy), "{wait}");
     }
 }
 
