@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Sessions for which another shard is worth it, and how many shards there are at most.
 const PER_SHARD: usize = 256;
 const MAX_SHARDS: usize = 16;
+/// One list more for every so many sessions. Lists outlive their sessions by a little and do not fall into shards as these
+/// do: who has a place for his session is not to be without one for his list.
+const SPARE_LISTS: usize = 4;
 
 /// Sessions in a [`Table`] of fixed capacity, and beside it, for each user, the list of his.
 ///
@@ -50,9 +53,10 @@ impl MemoryStore {
     /// A store without sessions.
     pub fn new(limits: SessionLimits) -> Self {
         let shards = (limits.capacity / PER_SHARD).min(MAX_SHARDS);
+        let lists = limits.capacity.saturating_add(limits.capacity / SPARE_LISTS);
         MemoryStore {
             sessions: Table::new(limits.capacity, shards),
-            users: Table::new(limits.capacity, shards),
+            users: Table::new(lists, shards),
             limits,
         }
     }

@@ -264,18 +264,22 @@ fn a_login_finds_who_makes_way() {
     }
 }
 
-/// And a login finds the one list of nobody among those of all others.
+/// The lists of those who have just become idle leave room for others', whose sessions have a place; and a login finds the
+/// one list of nobody among all of them.
 #[test]
-fn a_login_finds_the_place_of_a_list() {
-    let store = store(8, 500);
-    for number in 0..500 {
+fn there_are_lists_to_spare() {
+    let store = store(8, 400);
+    let log_in = |number: u32, now| {
         let user = format!("user {number}");
-        store.insert(id(number), record(Some(&user), at(0)), at(0)).expect("room");
-    }
-    for number in (0..500).step_by(7) {
-        assert!(store.remove(&id(number), at(0)));
-        let user = format!("guest {number}");
-        assert_eq!(store.insert(id(1000 + number), record(Some(&user), at(0)), at(0)), Ok(()), "{number}");
+        store.insert(id(number), record(Some(&user), at(now)), at(now))
+    };
+    assert!((0..400).all(|number| log_in(number, 0).is_ok()));
+    assert_eq!(log_in(400, 0), Err(StoreError::Full));
+    assert_eq!((400..600).take_while(|number| log_in(*number, 1900).is_ok()).count(), 100);
+    for number in 400..500 {
+        assert!(store.remove(&id(number), at(1900)));
+        assert_eq!(log_in(1000 + number, 1900), Ok(()), "{number}");
+        assert_eq!(log_in(2000 + number, 1900), Err(StoreError::Full), "{number}");
     }
 }
 
