@@ -4,7 +4,8 @@
 //! decodes it, a carriage return in a field, or an escape sequence writes lines of its own into the log, hides others,
 //! or drives the terminal of whoever reads it (CWE-117). Here a record is one line whatever is in it: control
 //! characters, quotes, backslashes, line separators, and the marks that turn the direction of writing are escaped, and so
-//! are bytes that are no UTF-8. Two different texts never become the same.
+//! are bytes that are no UTF-8. Two different texts never become the same; but in JSON a byte that is no UTF-8 and the
+//! four characters that stand for it do ([`push_json`]).
 //!
 //! ```
 //! use selvedge::record::Escaped;
@@ -38,7 +39,8 @@ pub fn push_escaped(line: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends a JSON string, quotes included, that is safe in a line and on a terminal. A byte that is no UTF-8 becomes the
-/// four characters `\xff`: JSON has no other place for it.
+/// four characters `\xff`, for which a text that has them can be mistaken: JSON has no place for such bytes, and every text
+/// that is UTF-8 is to be read from it as it was.
 pub fn push_json(line: &mut Vec<u8>, text: &[u8]) {
     line.push(b'"');
     escape(text, Form::Json, &mut |piece| line.extend_from_slice(piece.as_bytes()));

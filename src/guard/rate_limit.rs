@@ -10,7 +10,7 @@ use crate::config::Rate;
 use crate::error::Refusal;
 use crate::message::{ClientKey, Response};
 use crate::threads::Table;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 use std::time::Duration;
 
 /// Clients remembered at once. Past it those make room who are not at their limit; if all at hand are, a newcomer is
@@ -25,7 +25,7 @@ const SHARDS: usize = 64;
 /// the last of them: never more than the limit are admitted in any window, and who keeps at it is admitted at least 31/32
 /// of it. So a client takes less than 192 bytes, whatever the limit; there is room for 131,072 clients.
 ///
-/// The answer is 429 with Retry-After and the fields of the `RateLimit` draft. 131,072 clients are remembered at once.
+/// The answer is 429 with Retry-After and, this one alone, the fields of the `RateLimit` draft. 131,072 clients are remembered at once.
 ///
 /// ```
 /// use selvedge::clock::Clock;
@@ -86,11 +86,9 @@ impl Guard for RateLimit {
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
-        let Some(Refusal { status: StatusCode::TOO_MANY_REQUESTS, retry_after: Some(wait), .. }) =
-            exchange.refusal()
-        else {
-            return;
-        };
+        // Others refuse with 429 too, for reasons that are no quota.
+        let own = exchange.refusal().filter(|refusal| refusal.reason == Refusal::TOO_MANY_REQUESTS.reason);
+        let Some(wait) = own.and_then(|refusal| refusal.retry_after) else { return };
         let Rate { count, span } = self.shape.rate;
         let (window, wait) = (span.as_secs().max(1), whole_seconds(wait));
         let fields = [

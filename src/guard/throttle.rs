@@ -4,6 +4,7 @@
 //! server has only to ask for that often enough. Nobody sleeps here. A client that has been refused too often is refused
 //! without further ado for a while, each while twice as long as the one before, and is told how long.
 
+use super::window::{Shape, Window};
 use super::{Census, Exchange, Guard};
 use crate::clock::Tick;
 use crate::config::Rate;
@@ -21,12 +22,17 @@ const SHARDS: usize = 64;
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Doublings after which it is the longest.
+const HIGHEST: u32 = 10;
 
 /// Refuses clients for a while that were refused, or failed to prove who they are, more often than a number of times in
 /// a window: answers of 401, 403 and 429 count.
 ///
 /// The first while is a second, each further one twice as long, and none longer than 15 minutes. The answer is 429 with
-/// Retry-After. 65,536 clients are remembered at once.
+/// Retry-After. 65,536 clients are remembered at once, each in less than 256 bytes.
+///
+/// The window is any that ends now, as the [rate limit](super::RateLimit)'s is: exact up to 32 strikes; of more, up to a
+/// thirty-second part count for as long as the last of them. After a while the count starts anew.
 ///
 /// What is refused in that while does not count, whoever refuses it, so that nobody locks himself out for ever by asking; and
 /// for each window in which nothing counted, the next while is one step shorter. `Retry-After` of an answer of 429 tells of the
@@ -46,16 +52,17 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// ```
 #[derive(Debug)]
 pub struct Throttle {
-    rate: Rate,
+    shape: Shape,
     clients: Table<ClientKey, Record>,
 }
 
 /// What a client has against it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Record {
-    /// Times it was refused since `since`.
-    strikes: u32,
-    since: Tick,
+    /// When it was refused, apart from the whiles.
+    strikes: Window,
+    /// When it was last.
+    struck: Tick,
     /// How often the while has been doubled.
     level: u32,
     refused_until: Tick,
@@ -65,7 +72,8 @@ struct Record {
 impl Throttle {
     /// Refuses who was refused more than `strikes` times within `window`.
     pub fn new(strikes: u32, window: Duration) -> Self {
-        Throttle { rate: Rate { count: strikes, span: window }, clients: Table::new(CAPACITY, SHARDS) }
+        let shape = Shape::new(Rate { count: strikes, span: window });
+        Throttle { shape, clients: Table::new(CAPACITY, SHARDS) }
     }
 
     /// How long `client` is still to be refused at `now`, if it is.
@@ -77,12 +85,12 @@ impl Throttle {
 
     /// Notes that `client` was refused at `now`: for nothing if it is in such a while. Says how long it is still to be refused.
     pub fn strike(&self, client: ClientKey, now: Tick) -> Duration {
-        let Rate { count, span } = self.rate;
-        let fresh =
-            || Record { strikes: 0, since: now, level: 0, refused_until: Tick::default(), window: span };
+        let window = self.shape.rate.span;
+        let refused_until = Tick::default();
+        let fresh = || Record { strikes: Window::new(), struck: now, level: 0, refused_until, window };
         // Without room for another one, all at hand are being refused: this one waits for its turn.
         let wait = self.clients.upsert(client, now, fresh, |record| {
-            record.strike(now, count);
+            record.strike(now, &self.shape);
             record.refused_until.since(now)
         });
         wait.unwrap_or_default()
@@ -90,27 +98,24 @@ impl Throttle {
 }
 
 impl Record {
-    fn strike(&mut self, now: Tick, allowed: u32) {
+    fn strike(&mut self, now: Tick, shape: &Shape) {
         if self.refused_until > now {
             return;
         }
-        let quiet = now.since(self.since.max(self.refused_until));
-        if quiet >= self.window {
-            let windows = quiet.as_micros() / self.window.as_micros().max(1);
-            self.level = self.level.saturating_sub(u32::try_from(windows).unwrap_or(u32::MAX));
-            (self.strikes, self.since) = (0, now);
-        }
-        self.strikes += 1;
-        if self.strikes > allowed {
+        let quiet = now.since(self.struck.max(self.refused_until));
+        let windows = quiet.as_micros() / self.window.as_micros().max(1);
+        self.level = self.level.saturating_sub(u32::try_from(windows).unwrap_or(u32::MAX));
+        self.struck = self.struck.max(now);
+        if self.strikes.admit(shape, now).is_err() {
             self.refused_until = now.after(span_of(self.level));
-            self.level += 1;
-            (self.strikes, self.since) = (0, self.refused_until);
+            self.level = (self.level + 1).min(HIGHEST);
+            self.strikes = Window::new();
         }
     }
 
     /// When all of it will be forgotten: the level falls by one each window.
     fn forgotten(&self) -> Tick {
-        self.since.max(self.refused_until).after(self.window.saturating_mul(self.level + 1))
+        self.struck.max(self.refused_until).after(self.window.saturating_mul(self.level + 1))
     }
 }
 
@@ -126,7 +131,7 @@ fn lengthen(response: &mut Response, span: Duration) {
 }
 
 fn span_of(level: u32) -> Duration {
-    SHORTEST.saturating_mul(1 << level.min(16)).min(LONGEST)
+    SHORTEST.saturating_mul(1 << level.min(HIGHEST)).min(LONGEST)
 }
 
 impl Entry for Record {

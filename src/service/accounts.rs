@@ -8,7 +8,9 @@ use crate::sync::Arc;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use log::Level;
-use serde_json::{Value, json};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::json;
+use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -21,7 +23,8 @@ const CHALLENGE: &str = "Cookie realm=\"selvedge\", form-action=\"/login\"";
 
 /// Adds `POST /login`, `POST /logout` and `GET /me` to a router.
 ///
-/// A login is a form (`application/x-www-form-urlencoded`) or a JSON object with `username` and `password`, 4 KiB at most.
+/// A login is a form (`application/x-www-form-urlencoded`) or a JSON object with one `username` and one `password`, 4 KiB at
+/// most.
 /// The answers are JSON: `{"status":"success","user":…,"csrf_token":…}`, and the same from `/me` while the session
 /// lives. The server needs `sessions` and a [`Csrf`](crate::Csrf) among its guards.
 pub fn with_accounts(router: Router, login: Arc<Login>, sessions: &Sessions) -> Router {
@@ -129,13 +132,39 @@ fn credentials(request: &Request) -> Result<Credentials, StatusCode> {
 }
 
 fn from_json(body: &[u8]) -> Option<Credentials> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else { return None };
-    let mut take = |name| match fields.remove(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let (name, password) = (take("username")?, take("password")?);
-    Some((name, password.into()))
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let found = json.deserialize_map(Fields).ok()?;
+    json.end().is_ok().then_some(found)
+}
+
+/// The fields of a JSON object, in which a map would keep the last of those that are repeated.
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Credentials;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a username and a password")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Credentials, A::Error> {
+        let (mut name, mut password) = (None, None);
+        while let Some(field) = fields.next_key::<String>()? {
+            match &*field {
+                "username" if name.is_none() => name = Some(fields.next_value()?),
+                "password" if password.is_none() => {
+                    password = Some(fields.next_value().map(Zeroizing::<String>::new)?);
+                }
+                "username" => return Err(A::Error::duplicate_field("username")),
+                "password" => return Err(A::Error::duplicate_field("password")),
+                _ => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let name = name.ok_or_else(|| A::Error::missing_field("username"))?;
+        Ok((name, password.ok_or_else(|| A::Error::missing_field("password"))?))
+    }
 }
 
 fn from_form(body: &[u8]) -> Option<Credentials> {

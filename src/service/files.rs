@@ -83,6 +83,8 @@ pub struct Files {
     not_found: Option<Vec<u8>>,
     /// How many more answers may be compressed now, if any.
     gzip: Option<Budget>,
+    /// How many more bytes listings may take while they are being made.
+    making: Budget,
     /// How many more bytes of listings may be on their way.
     pages: Budget,
     cache_control: Option<HeaderValue>,
@@ -114,6 +116,7 @@ impl Files {
             spa: false,
             not_found: None,
             gzip: None,
+            making: Budget::new(listing::MAX_IN_MAKING),
             pages: Budget::new(variants::MAX_PAGES),
             cache_control: None,
             clock: Clock::system(),
@@ -123,8 +126,9 @@ impl Files {
 
     /// Whether a directory without an index is answered with a page of what is in it; otherwise it is 404. Off by default.
     ///
-    /// The page sorts by `?sort=name|size|time&order=asc|desc`, lists 5,000 entries at most, and says if there are more. Of
-    /// large pages, 64 MiB are on their way at once; past it 503.
+    /// The page sorts by `?sort=name|size|time&order=asc|desc`, lists 5,000 entries at most, and says if there are more.
+    /// Pages of more than 100 entries that are being made have 128 MiB of memory, all together, and large ones that are on
+    /// their way 64 MiB; past it 503.
     ///
     /// The page's stylesheet and icon have the paths `/.selvedge/listing.css` and `/.selvedge/icon.svg`, which no file can
     /// have.
@@ -197,6 +201,14 @@ impl Files {
         self
     }
 
+    /// Has so many bytes for listings that are being made.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn making(mut self, bytes: usize) -> Self {
+        self.making = Budget::new(bytes);
+        self
+    }
+
     fn answer(&self, request: &Request) -> Response {
         let asked = Asked::of(request);
         if self.listing
@@ -252,8 +264,11 @@ impl Files {
 
     fn list(&self, request: &Request, asked: &Asked<'_>, below: &Below, directory: File) -> Response {
         let order = Order::of(request);
-        match Listing::read(&self.root, below, directory) {
-            Ok(mut listing) => {
+        // Held until the page is made and has drawn what it takes. Sending may take longer.
+        let mut share = self.making.share();
+        match Listing::read(&self.root, below, directory, &mut share) {
+            Ok(None) => busy(),
+            Ok(Some(mut listing)) => {
                 listing.sort(order);
                 let page = self.page(asked, page::render(below, &listing, order));
                 page.map_or_else(busy, |representation| representation.answer(asked))

@@ -15,13 +15,20 @@ pub trait Entry {
     fn is_protected(&self, _now: Tick) -> bool {
         false
     }
+
+    /// Whether a full shard looks at all its entries to make room for this one, and not at a few: for a newcomer that is
+    /// rare, costs more than that, and could find only protected ones among the few.
+    fn is_dear(&self) -> bool {
+        false
+    }
 }
 
 /// A table of fixed capacity, split into shards so that threads rarely meet at a lock.
 ///
 /// Keys are hashed under a random key, so that nobody can choose keys that collide. A full shard makes room by looking
 /// at a few entries in turn (as a clock's hand goes round, in strides): the first expired one goes, else of the first few
-/// that are not protected the one that expires first; if all are protected, the newcomer is not let in.
+/// that are not protected the one that expires first; if all are protected, the newcomer is not let in. For a newcomer
+/// that is [dear](Entry::is_dear) it goes round to all, if need be.
 #[derive(Debug)]
 pub struct Table<K, V> {
     /// Each written by the threads whose keys fall into it, under its lock, for a few dozen nanoseconds.
@@ -32,13 +39,13 @@ pub struct Table<K, V> {
     len: AtomicUsize,
 }
 
-/// A table had no room: its entries at hand are all protected.
+/// A table had no room: the entries that were looked at are all protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
 /// A swept shard keeps memory for so many times its entries, and for as many at the least.
 const ROOMY: usize = 4;
-/// Entries a full shard looks at to make room for one, at most.
+/// Entries a full shard looks at to make room for one, at most, if that one is not dear.
 const LOOKED_AT: usize = 16;
 /// As soon as it has seen so many that could go, one of them does.
 const CHOICE: usize = 5;
@@ -184,7 +191,8 @@ impl<K: Eq + Hash + Copy, V: Entry> Shard<K, V> {
             self.entries.push(Kept { key, value });
             self.entries.len() - 1
         } else {
-            let place = self.dispensable(now).ok_or(TableFull)?;
+            let most = if value.is_dear() { usize::MAX } else { LOOKED_AT };
+            let place = self.dispensable(most, now).ok_or(TableFull)?;
             self.forget(place);
             self.entries[place] = Kept { key, value };
             place
@@ -194,9 +202,9 @@ impl<K: Eq + Hash + Copy, V: Entry> Shard<K, V> {
         Ok(place)
     }
 
-    fn dispensable(&mut self, now: Tick) -> Option<usize> {
+    fn dispensable(&mut self, most: usize, now: Tick) -> Option<usize> {
         let (mut best, mut choice): (Option<(Tick, usize)>, usize) = (None, 0);
-        for _ in 0..LOOKED_AT.min(self.entries.len()) {
+        for _ in 0..most.min(self.entries.len()) {
             let place = self.hand % self.entries.len();
             self.hand = place.wrapping_add(STRIDE);
             let entry = &self.entries[place].value;

@@ -10,7 +10,7 @@ use selvedge::guard::{Barred, Census};
 use selvedge::monitor::Monitor;
 use selvedge::sanitize::{escape_header, escape_html, strip};
 use selvedge::service::Health;
-use selvedge::{ClientKey, Exchange, Guard, RateLimit, Refusal, Request, Router, Throttle};
+use selvedge::{ClientKey, Exchange, Guard, RateLimit, Refusal, Request, Router, StatusCode, Throttle};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::path::Path;
@@ -268,6 +268,50 @@ fn refusals_grow_and_decay() {
     assert_eq!(wait(at(100_000)), Some(1), "forgotten");
 }
 
+/// It is any window in which no more are allowed, not the one that began with the first of them.
+#[test]
+fn strikes_count_in_any_window() {
+    // When they fall, and how many of them, one after another, until the last one has the client refused.
+    let rows: [(&[u64], usize); 5] = [
+        (&[0, 59, 59, 59, 59, 59, 59, 59, 59, 59, 60, 60], 12),
+        (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 59], 11),
+        (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 60, 60], 12),
+        (&[0, 50, 50, 50, 100, 100, 100, 100, 100, 100, 109, 109], 12),
+        (&[0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 72, 78, 84, 90, 95], 17),
+    ];
+    for (times, refused_at) in rows {
+        let throttle = Throttle::new(10, Duration::from_secs(60));
+        let strike = |second: &u64| throttle.strike(ClientKey::LOCAL, at(1000 + second));
+        let refused = times.iter().position(|second| !strike(second).is_zero());
+        assert_eq!(refused.map(|before| before + 1), Some(refused_at), "{times:?}");
+    }
+}
+
+/// Only a window in which nothing counted takes a step back, however many do in which little did.
+#[test]
+fn steps_back_need_quiet() {
+    // A strike every so many seconds for a quarter of an hour, and the while after that.
+    for (every, then) in [(7, 64), (30, 64), (59, 64), (60, 1), (899, 1)] {
+        let (throttle, mut now) = (Throttle::new(10, Duration::from_secs(60)), at(0));
+        let until_refused = |now| {
+            (0..).find_map(|_| {
+                let wait = throttle.strike(ClientKey::LOCAL, now);
+                (!wait.is_zero()).then_some(wait)
+            })
+        };
+        for level in 0..6 {
+            let wait = until_refused(now).expect("a while");
+            assert_eq!(wait.as_secs(), 1 << level);
+            now = now.after(wait);
+        }
+        for _ in 0..900 / every {
+            now = now.after(Duration::from_secs(every));
+            assert!(throttle.strike(ClientKey::LOCAL, now).is_zero(), "every {every} s");
+        }
+        assert_eq!(until_refused(now), Some(Duration::from_secs(then)), "every {every} s");
+    }
+}
+
 /// What a guard throws away when memory is short sets nobody free before his time.
 #[test]
 fn a_sweep_sets_nobody_free() {
@@ -379,6 +423,14 @@ fn refusals_have_a_longest() {
     }
     assert_eq!(&waits[..12], &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
     assert!(waits[12..].iter().all(|wait| *wait == 900));
+    // And no more steps to take back than to that.
+    for (quiet, wait) in [(1, 512), (2, 256), (9, 1)] {
+        now = now.after(Duration::from_secs(60 * quiet));
+        throttle.strike(client, now);
+        let waits = throttle.strike(client, now);
+        assert_eq!(waits.as_secs(), wait, "after {quiet} windows");
+        now = now.after(waits);
+    }
 }
 
 /// On the wire: past the limit 429, past as many of those as are allowed 429 at once, with the time to wait; then
@@ -450,6 +502,34 @@ fn the_limit_is_told() {
         assert_eq!(answer.status, 429);
         assert_eq!(answer.field("ratelimit-policy"), Some(&*format!("\"default\";{policy}")));
         assert_eq!(answer.field("ratelimit"), Some(&*format!("\"default\";r=0;{left}")));
+    }
+}
+
+/// Lets nobody in for five seconds.
+struct TooMany;
+
+impl Guard for TooMany {
+    fn admit(&self, _: &mut Exchange) -> Result<(), Refusal> {
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many").retry_after(Duration::from_secs(5)))
+    }
+}
+
+/// Who is refused for other reasons is not told of the limit, of which much is left.
+#[test]
+fn the_limit_is_told_of_itself_alone() {
+    let limits = |config: &mut selvedge::Config| {
+        config.rate_limit = Some(Rate { count: 3, span: Duration::from_secs(60) });
+        config.throttle = Some(Rate { count: 1, span: Duration::from_secs(60) });
+    };
+    let builder = builder(limits).clock(Clock::manual()).guard(TooMany);
+    let server = builder.serve(|_: &mut Request| "in").expect("it starts");
+    let mut client = Client::connect(&server);
+    // By the guard, twice, by the throttle, and by the limit.
+    for (wait, left) in [("5", None), ("5", None), ("1", None), ("60", Some("\"default\";r=0;t=60"))] {
+        let answer = client.get("/");
+        assert_eq!((answer.status, answer.field("retry-after")), (429, Some(wait)));
+        let policy = left.map(|_| "\"default\";q=3;w=60");
+        assert_eq!((answer.field("ratelimit"), answer.field("ratelimit-policy")), (left, policy), "{wait}");
     }
 }
 

@@ -75,6 +75,8 @@ fn escapes() {
     }
     assert_eq!(escaped(b"\xff\xc2 \xe2\x80"), r"\xff\xc2 \xe2\x80");
     assert_eq!(json(b"\xffa"), r#""\\xffa""#);
+    assert_eq!(json(br"\xffa"), json(b"\xffa"), "what is read from JSON is the text, if there is one");
+    assert_ne!(escaped(br"\xffa"), escaped(b"\xffa"));
 }
 
 #[test]

@@ -10,13 +10,17 @@ use std::time::Duration;
 /// Sessions for which another shard is worth it, and how many shards there are at most.
 const PER_SHARD: usize = 256;
 const MAX_SHARDS: usize = 16;
+/// One list more for every so many sessions. Lists outlive their sessions by a little and do not fall into shards as these
+/// do: who has a place for his session is not to be without one for his list.
+const SPARE_LISTS: usize = 4;
 
 /// Sessions in a [`Table`] of fixed capacity, and beside it, for each user, the list of his.
 ///
 /// The two are never locked together. What holds between them: **a live session of a user is on his list, or the thread
 /// that made it is about to look there and will kill it.** So a session goes into the table first and onto the list then,
 /// and whoever takes one off a list finds it in the table; a renewal that finds its old id off the list, because it has
-/// made way or its user has been logged out everywhere, kills the new one.
+/// made way or its user has been logged out everywhere, kills the new one. A session that is on no list all the same is
+/// over when it next has something to tell there: nobody else could end it.
 #[derive(Debug)]
 pub struct MemoryStore {
     sessions: Table<Digest, Kept>,
@@ -49,9 +53,10 @@ impl MemoryStore {
     /// A store without sessions.
     pub fn new(limits: SessionLimits) -> Self {
         let shards = (limits.capacity / PER_SHARD).min(MAX_SHARDS);
+        let lists = limits.capacity.saturating_add(limits.capacity / SPARE_LISTS);
         MemoryStore {
             sessions: Table::new(limits.capacity, shards),
-            users: Table::new(limits.capacity, shards),
+            users: Table::new(lists, shards),
             limits,
         }
     }
@@ -82,7 +87,7 @@ impl MemoryStore {
         let most = self.limits.per_user.max(1);
         let enter = |listing: &mut Listing| {
             listing.ids.push(id);
-            listing.seen = now;
+            listing.seen = listing.seen.max(now);
             let surplus = listing.ids.len().saturating_sub(most);
             listing.ids.drain(..surplus).collect::<Vec<_>>()
         };
@@ -100,10 +105,25 @@ impl MemoryStore {
     /// Writes `new` where `old` stands on a user's list; says whether it stood there.
     fn relist(&self, old: &Digest, new: Digest, user: &str, now: Tick) -> bool {
         let replace = |listing: &mut Listing| {
-            let place = listing.ids.iter_mut().find(|listed| *listed == old);
-            place.map(|listed| *listed = new).is_some()
+            let Some(listed) = listing.ids.iter_mut().find(|listed| *listed == old) else { return false };
+            *listed = new;
+            // The new one tells nothing before it is as old as a list may be late.
+            listing.seen = listing.seen.max(now);
+            true
         };
         self.users.get(&key(user), now, replace).unwrap_or(false)
+    }
+
+    /// Tells a user's list that a session on it is in use; says whether it is on it.
+    fn tell(&self, id: &Digest, user: &str, now: Tick) -> bool {
+        let tell = |listing: &mut Listing| {
+            let listed = listing.ids.contains(id);
+            if listed {
+                listing.seen = listing.seen.max(now);
+            }
+            listed
+        };
+        self.users.get(&key(user), now, tell).unwrap_or(false)
     }
 
     fn unlist(&self, id: &Digest, user: &str, now: Tick) {
@@ -135,8 +155,12 @@ impl SessionStore for MemoryStore {
             }
             (kept.record.clone(), tell)
         })?;
-        if let Some(user) = record.user.as_ref().filter(|_| tell) {
-            self.users.get(&key(user), now, |listing| listing.seen = listing.seen.max(now));
+        // One that is not on its list yet is younger than that: nobody knows its id until it is.
+        if let Some(user) = record.user.as_ref().filter(|_| tell)
+            && !self.tell(id, user, now)
+        {
+            self.sessions.remove(id, now);
+            return None;
         }
         Some(record)
     }
@@ -195,6 +219,10 @@ impl Entry for Kept {
     fn is_protected(&self, _now: Tick) -> bool {
         self.record.user.is_some()
     }
+
+    fn is_dear(&self) -> bool {
+        self.record.user.is_some()
+    }
 }
 
 impl Entry for Listing {
@@ -205,6 +233,10 @@ impl Entry for Listing {
 
     fn is_protected(&self, _now: Tick) -> bool {
         !self.ids.is_empty()
+    }
+
+    fn is_dear(&self) -> bool {
+        true
     }
 }
 

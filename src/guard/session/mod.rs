@@ -22,8 +22,8 @@
 //!   requests that renew at once, one wins. A planted id is worth nothing after the login it was planted for.
 //! - 30 minutes idle or 8 hours in all, and it is over, whatever the browser says.
 //! - A user has eight sessions, the oldest makes way; the server has 16,384 with at most 4 KiB of data each, and one that is
-//!   logged in never makes way for somebody else's: anonymous ones go first, and when there are none left, a login is
-//!   refused with 503.
+//!   logged in never makes way for somebody else's: anonymous ones go first, and when there are none left in that
+//!   sixteenth of all to which the new one belongs, a login is refused with 503.
 //! - Logout kills the session first, then deletes the cookie and says `Clear-Site-Data: "cookies", "storage"`.
 //! - The cookie is `__Host-sid; Path=/; Secure; HttpOnly; SameSite=Lax`. A request with two of them, as when a neighbouring
 //!   domain has planted one, has no session.

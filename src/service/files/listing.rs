@@ -3,6 +3,7 @@
 use super::path::{Below, is_served};
 use super::root::Root;
 use crate::message::Request;
+use crate::threads::Share;
 use rustix::fs::{AtFlags, Dir, FileType, Stat, statat};
 use std::cmp::Ordering;
 use std::fs::File;
@@ -12,6 +13,15 @@ use std::os::fd::OwnedFd;
 /// Entries of a directory that are looked at, hidden ones included. Which they are of a larger one is up to the file
 /// system.
 pub(super) const MAX_ENTRIES: usize = 5_000;
+/// Bytes that listings may take while they are being made, all together: six of as many long names as are listed, or a
+/// hundred of a thousand short ones.
+pub(super) const MAX_IN_MAKING: usize = 128 << 20;
+/// Entries of a listing that do not count there: a small directory can be listed at any time.
+const FREE_ENTRIES: usize = 100;
+/// Bytes an entry takes until its page is made, besides those for its name.
+const ENTRY_BYTES: usize = 512;
+/// Bytes for each of its name's: as it is, as it is shown and sorted, and escaped on the page, twice.
+const NAME_BYTES: usize = 16;
 
 /// The entries of a directory that are there for clients.
 pub(super) struct Listing {
@@ -68,8 +78,14 @@ impl Order {
 }
 
 impl Listing {
-    /// Reads `directory`, which was found at `below`.
-    pub(super) fn read(root: &Root, below: &Below, directory: File) -> io::Result<Listing> {
+    /// Reads `directory`, which was found at `below`; `None` if there is not enough for `share` to draw. What it has drawn is
+    /// to be held until the page is made.
+    pub(super) fn read(
+        root: &Root,
+        below: &Below,
+        directory: File,
+        share: &mut Share,
+    ) -> io::Result<Option<Listing>> {
         let mut directory = Dir::new(OwnedFd::from(directory))?;
         let mut listing = Listing { entries: Vec::new(), is_cut: false };
         let mut seen = 0;
@@ -98,9 +114,14 @@ impl Listing {
                 FileType::RegularFile | FileType::Directory => Some(Entry::new(name.to_bytes(), &stat)),
                 _ => None,
             };
-            listing.entries.extend(entry);
+            let Some(entry) = entry else { continue };
+            let bytes = ENTRY_BYTES + NAME_BYTES * entry.name.len();
+            if listing.entries.len() >= FREE_ENTRIES && !share.draw(bytes) {
+                return Ok(None);
+            }
+            listing.entries.push(entry);
         }
-        Ok(listing)
+        Ok(Some(listing))
     }
 
     /// Directories first, then as `order` says, then by name.

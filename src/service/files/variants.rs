@@ -87,9 +87,11 @@ impl Files {
     }
 
     /// A page made for this answer; `None` if all such pages together have become too large.
-    pub(super) fn page(&self, asked: &Asked<'_>, html: String) -> Option<Representation> {
+    pub(super) fn page(&self, asked: &Asked<'_>, mut html: String) -> Option<Representation> {
         let mut share = self.pages.share();
-        if html.len() > SMALL_PAGE && !share.draw(html.len()) {
+        // It may be read for minutes, and has grown by doubling.
+        html.shrink_to_fit();
+        if html.len() > SMALL_PAGE && !share.draw(html.capacity()) {
             return None;
         }
         let codings = Codings::read(asked.accept_encoding.iter().copied());

@@ -117,6 +117,48 @@ fn who_is_there_is_on_a_list() {
     }
 }
 
+/// So he is if his session is renewed more often than the list is told of it.
+#[test]
+fn who_is_renewed_is_on_a_list() {
+    for step in [1, 180, 225, 226, 1700] {
+        // The id it has after more than 40 minutes, and a time at which it is about to become idle.
+        let renewed = || {
+            let (store, mut now) = (store(1, 100), 0);
+            store.insert(id(0), record(Some("ada"), at(0)), at(0)).expect("room");
+            for number in 1.. {
+                now += step;
+                let kept = store.renew(&id(number - 1), id(number), record(Some("ada"), at(now)), at(now));
+                assert_eq!(kept, Ok(()), "every {step} s, at {now} s");
+                if now > 2400 {
+                    return (store, number, at(now + 1700));
+                }
+            }
+            unreachable!("it is renewed until then")
+        };
+        let (store, number, now) = renewed();
+        assert_eq!(store.remove_user("ada", now), 1, "every {step} s");
+        assert!(!is_live(&store, number, now), "every {step} s");
+        let (store, number, now) = renewed();
+        store.insert(id(9999), record(Some("ada"), now), now).expect("room");
+        assert!(!is_live(&store, number, now), "every {step} s: it counts as one of hers");
+    }
+}
+
+/// Threads may take the time in another order than they come here. What has lost its list meanwhile is over.
+#[test]
+fn who_is_on_no_list_is_not_logged_in() {
+    let store = store(8, 100);
+    for number in [1, 2] {
+        store.insert(id(number), record(Some("ada"), at(0)), at(0)).expect("room");
+    }
+    assert_eq!(store.remove_user("ada", at(2025)), 0, "the list has expired");
+    assert!(is_live(&store, 1, at(225)), "the list is not asked each time");
+    assert!(!is_live(&store, 1, at(226)) && !is_live(&store, 1, at(0)));
+    store.insert(id(3), record(Some("ada"), at(226)), at(226)).expect("room");
+    assert!(!is_live(&store, 2, at(226)), "a new list knows nothing of it");
+    assert!(is_live(&store, 3, at(452)) && store.len() == 1);
+}
+
 /// A small store has room for as many as it says, whoever they are.
 #[test]
 fn a_small_store_is_of_one_piece() {
@@ -192,7 +234,7 @@ fn who_is_logged_in_makes_way_for_nobody() {
         let user = format!("user {number}");
         refused += usize::from(store.insert(id(number), record(Some(&user), at(1)), at(1)).is_err());
     }
-    assert!((801..890).contains(&refused), "the others took the places of nobody: {refused}");
+    assert_eq!(refused, 900 - (64 - kept.len()), "the others took the places of nobody");
     assert!(store.len() <= 64);
     assert!(kept.iter().all(|number| is_live(&store, *number, at(1))));
     assert!(kept[..3].iter().all(|number| store.remove_user(&format!("user {number}"), at(1)) == 1));
@@ -201,7 +243,44 @@ fn who_is_logged_in_makes_way_for_nobody() {
     let let_in = (2000..2032).filter(|number| {
         store.insert(id(*number), record(Some(&format!("user {number}")), now), now).is_ok()
     });
-    assert!(let_in.count() > 24);
+    assert_eq!(let_in.count(), 32);
+}
+
+/// However few are not logged in: they make way for logins.
+#[test]
+fn a_login_finds_who_makes_way() {
+    for in_a_hundred in [1, 2, 5, 10, 20] {
+        // In one piece, so that it is known what is full.
+        let store = store(8, 500);
+        for number in 0..500 {
+            let user = (number % 100 >= in_a_hundred).then(|| format!("user {number}"));
+            store.insert(id(number), record(user.as_deref(), at(0)), at(0)).expect("room");
+        }
+        let logs_in = |number: &u32| {
+            store.insert(id(*number), record(Some(&format!("user {number}")), at(1)), at(1)).is_ok()
+        };
+        assert_eq!((1000..2000).take_while(logs_in).count(), 5 * in_a_hundred as usize, "{in_a_hundred} %");
+        assert_eq!(store.insert(id(2000), record(None, at(1)), at(1)), Err(StoreError::Full));
+    }
+}
+
+/// The lists of those who have just become idle leave room for others', whose sessions have a place; and a login finds the
+/// one list of nobody among all of them.
+#[test]
+fn there_are_lists_to_spare() {
+    let store = store(8, 400);
+    let log_in = |number: u32, now| {
+        let user = format!("user {number}");
+        store.insert(id(number), record(Some(&user), at(now)), at(now))
+    };
+    assert!((0..400).all(|number| log_in(number, 0).is_ok()));
+    assert_eq!(log_in(400, 0), Err(StoreError::Full));
+    assert_eq!((400..600).take_while(|number| log_in(*number, 1900).is_ok()).count(), 100);
+    for number in 400..500 {
+        assert!(store.remove(&id(number), at(1900)));
+        assert_eq!(log_in(1000 + number, 1900), Ok(()), "{number}");
+        assert_eq!(log_in(2000 + number, 1900), Err(StoreError::Full), "{number}");
+    }
 }
 
 /// A user's list is kept a while longer than his sessions, for it is told late of what they do. Who finds no room for one of

@@ -228,7 +228,8 @@ fn pages_on_their_way_are_bounded() {
         let name = format!("large/{at}{}", "\"".repeat(240));
         std::fs::File::create(site.path(name)).expect("a place to write");
     }
-    let server = serve(site.files().with_listing(true));
+    // One at a time is made, and yet many are on their way.
+    let server = serve(site.files().with_listing(true).making(18 << 20));
     let mut client = Client::connect(&server);
     client.send(request("HEAD", "/large/"));
     let page = client.answer_to_head();
@@ -247,4 +248,28 @@ fn pages_on_their_way_are_bounded() {
     assert_eq!(client.get("/small/").status, 200);
     slow.pop();
     eventually("there is room again", || client.get("/large/").status == 200);
+}
+
+/// Listings that are being made have so many bytes, and small ones need none of them.
+#[test]
+fn listings_in_the_making_are_bounded() {
+    let site = Site::new();
+    for (folder, first) in [("small", "0"), ("large", "0"), ("hidden", ".0")] {
+        std::fs::create_dir(site.path(folder)).expect("a place to write");
+        for at in 0..if folder == "small" { 100 } else { 110 } {
+            let name = format!("{folder}/{first}{at:03}");
+            std::fs::File::create(site.path(name)).expect("a place to write");
+        }
+    }
+    // Ten entries of four bytes are ten times 576.
+    for (bytes, large) in [(0, 503), (5759, 503), (5760, 200)] {
+        let server = serve(site.files().with_listing(true).making(bytes));
+        let mut client = Client::connect(&server);
+        // Twice: what one has drawn it gives back.
+        for (path, status) in [("/small/", 200), ("/large/", large), ("/hidden/", 200)].repeat(2) {
+            let answer = client.get(path);
+            let wait = (status == 503).then_some("1");
+            assert_eq!((answer.status, answer.field("retry-after")), (status, wait), "{path}, {bytes}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ struct Counter {
     hits: u64,
     expires: Tick,
     protected: bool,
+    dear: bool,
 }
 
 impl Entry for Counter {
@@ -21,6 +22,10 @@ impl Entry for Counter {
     fn is_protected(&self, _now: Tick) -> bool {
         self.protected
     }
+
+    fn is_dear(&self) -> bool {
+        self.dear
+    }
 }
 
 fn put(
@@ -30,7 +35,7 @@ fn put(
     protected: bool,
     now: u64,
 ) -> Result<u64, TableFull> {
-    let make = || Counter { hits: 0, expires: at(expires), protected };
+    let make = || Counter { hits: 0, expires: at(expires), protected, dear: false };
     table.upsert(key, at(now), make, |entry| {
         entry.hits += 1;
         entry.hits
@@ -86,6 +91,24 @@ fn room_is_made_by_the_expired_then_by_who_expires_first_and_never_by_the_protec
     check_room([(1, 20, false), (2, 10, true), (3, 40, false)], Ok(1), &[1, 3, 9]);
     check_room([(1, 20, true), (2, 30, false), (3, 25, true)], Ok(1), &[1, 3, 9]);
     check_room([(1, 20, true), (2, 30, true), (3, 40, true)], Err(TableFull), &[1, 2, 3]);
+}
+
+/// For most newcomers a few of a shard's entries are looked at, for those that are dear all of them.
+#[test]
+fn for_the_dear_all_are_looked_at() {
+    for spare in (0..1000).step_by(37) {
+        let table = Table::new(1000, 1);
+        for key in 0..1000 {
+            put(&table, key, 20, key != spare, 0).expect("there is room");
+        }
+        let put_dear = |key| {
+            let make = || Counter { hits: 0, expires: at(20), protected: true, dear: true };
+            table.upsert(key, at(0), make, |_| ())
+        };
+        assert_eq!(put_dear(1000), Ok(()), "{spare}");
+        assert!(has(&table, 1000, 0) && !has(&table, spare, 0), "{spare}");
+        assert_eq!((put_dear(1001), table.len()), (Err(TableFull), 1000), "{spare}");
+    }
 }
 
 #[test]
