@@ -2,7 +2,8 @@
 
 use super::Server;
 use super::refuse::PeerName;
-use crate::net::Waker;
+use crate::error::Refusal;
+use crate::sync::Weak;
 use crate::threads::{Claim, Phase};
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,7 +52,9 @@ impl Server {
         }
         let began = shared.clock.now();
         let deadline = began.after(patience);
-        self.wakers.iter().for_each(Waker::wake);
+        for listener in self.listeners.iter().filter_map(Weak::upgrade) {
+            listener.end(|stream, peer| self.admission.refuse(stream, peer, Refusal::DRAINING, None));
+        }
         // Who was accepted from a socket that others go on to hold must still find the doors open.
         self.listening.wait_until_open(shared.clock.instant(began.after(LAST_GRACE)));
         self.admission.close();
