@@ -10,6 +10,7 @@ use socket2::SockRef;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl fmt::Display for Address {
 impl Listener {
     /// Listens on `host:port` (port 0 takes a free one), on `unix:PATH`, or on a socket that somebody else has bound and
     /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`). Such a socket is made
-    /// non-blocking, for all who hold it, and stays so.
+    /// non-blocking, for all who hold it, and stays so; its other options stay as they are.
     pub fn bind(given: &str) -> Result<Self, Error> {
         Listener::bind_with(given, &SocketFile::default())
     }
@@ -249,15 +250,17 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // On Linux the listener's options are inherited, which saves a system call for each connection, and its
-                // mode is not.
-                #[cfg(not(target_os = "linux"))]
-                stream.set_nodelay(true)?;
+                // On Linux the listener's options are inherited, which saves system calls for each connection, and its mode is
+                // not. What others hold too has their options.
+                let is_dressed = !self.is_shared() && cfg!(target_os = "linux");
+                if !is_dressed {
+                    send_at_once(&stream)?;
+                }
                 let stream = match &self.tls {
                     Some(tls) => tls.stream(stream),
                     None => stream.into(),
                 };
-                if self.is_shared() || cfg!(not(target_os = "linux")) {
+                if !is_dressed {
                     stream.set_waiting()?;
                 }
                 Ok((stream, Some(peer)))
@@ -306,16 +309,13 @@ impl Listener {
         Ok(Listener::new(socket, address, Holder::Us, Some(file)))
     }
 
-    /// A listener over a TCP socket that listens, with the options that its connections get from it.
+    /// A listener over a TCP socket that listens, with the options that its connections get from it if it is our own.
     fn of_tcp(listener: TcpListener, holder: Holder) -> io::Result<Self> {
         let address = Address::Tcp(listener.local_addr()?);
-        let socket = SockRef::from(&listener);
-        socket.set_tcp_nodelay(true)?;
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-        // What others hold too stays as it was when we are gone.
+        // What others hold too stays as it was.
         if matches!(holder, Holder::Us) {
-            socket.set_write_timeout(Some(SEND_PATIENCE))?;
+            send_at_once(&listener)?;
+            SockRef::from(&listener).set_write_timeout(Some(SEND_PATIENCE))?;
         }
         Ok(Listener::new(Socket::Tcp(listener), address, holder, None))
     }
@@ -348,6 +348,14 @@ impl Listener {
         let address = Address::Unix(inherited::name(&local));
         Ok(Listener::new(Socket::Unix(socket.into()), address, holder, None))
     }
+}
+
+/// Has a TCP connection, or those of a listener, send what there is, and the kernel not take much more than it can send.
+fn send_at_once(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
+    socket.set_tcp_nodelay(true)
 }
 
 fn bad_address(given: &str, problem: &str) -> Error {
