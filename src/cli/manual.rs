@@ -204,8 +204,8 @@ const SECTIONS: &[(&str, &[Part])] = &[
         &[
             Part::Term(
                 "SIGTERM, SIGINT",
-                "Listens no more, finishes the requests being served for at most --drain-timeout, and ends. A second one \
-                 ends at once.",
+                "Listens no more, finishes the requests being served for at most --drain-timeout, and ends: up to a \
+                 second later where requests had to be cut. A second one ends at once.",
             ),
             Part::Term(
                 "SIGHUP",
