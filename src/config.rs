@@ -122,7 +122,8 @@ pub struct Config {
     /// added in its place, up to `max_stand_ins`. Default 30 s.
     pub handler_timeout: Duration,
     /// How long the program's shutdown waits for requests being served; in the library
-    /// [`Server::shutdown`](crate::Server::shutdown) is told. Default 30 s.
+    /// [`Server::shutdown`](crate::Server::shutdown) is told. Those that are cut then have up to a second more to end.
+    /// Default 30 s.
     pub drain_timeout: Duration,
 }
 

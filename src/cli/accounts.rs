@@ -3,9 +3,12 @@
 use super::{Failure, check};
 use crate::clock::Clock;
 use crate::guard::auth::{Accounts, Login, Secret, hash_password};
-use crate::sync::Arc;
+use crate::sync::{Arc, Builder, Mutex};
 use log::warn;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -83,8 +86,12 @@ fn read_line(input: &mut impl io::Read, text: &mut String) -> io::Result<usize> 
     Ok(text.len())
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
-struct Silence(Termios);
+/// A terminal that does not show what is typed, until this is dropped or a signal ends or stops the program.
+struct Silence {
+    before: Termios,
+    /// Whether it is still wanted.
+    wanted: Arc<Mutex<bool>>,
+}
 
 impl Silence {
     fn begin() -> Option<Self> {
@@ -92,21 +99,53 @@ impl Silence {
         if !input.is_terminal() {
             return None;
         }
-        let silenced = tcgetattr(&input).and_then(|before| {
-            let mut silent = before.clone();
-            silent.local_modes.remove(LocalModes::ECHO);
-            tcsetattr(&input, OptionalActions::Flush, &silent)?;
-            Ok(Silence(before))
-        });
-        // Not before: what is typed at the sight of it would be shown, and thrown away.
-        let _ = io::stderr().write_all(b"Password: ");
-        silenced.ok()
+        let before = tcgetattr(&input).ok()?;
+        let wanted = Arc::new(Mutex::new(true));
+        heed_signals(before.clone(), wanted.clone()).ok()?;
+        ask(&before);
+        Some(Silence { before, wanted })
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-        let _ = io::stderr().write_all(b"\n");
+        let mut wanted = self.wanted.lock();
+        *wanted = false;
+        show_again(&self.before);
     }
+}
+
+fn ask(before: &Termios) {
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
+    // Not before: what is typed at the sight of it would be shown, and thrown away.
+    let _ = io::stderr().write_all(b"Password: ");
+}
+
+/// What was typed of a line is thrown away, so that nobody else reads it.
+fn show_again(before: &Termios) {
+    let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+    let _ = io::stderr().write_all(b"\n");
+}
+
+/// From here on signals do what they do, with a terminal as it was `before`.
+fn heed_signals(before: Termios, wanted: Arc<Mutex<bool>>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
+    let listen = move || {
+        for signal in signals.forever() {
+            let wanted = wanted.lock();
+            match signal {
+                SIGCONT if *wanted => ask(&before),
+                SIGCONT => {}
+                _ => {
+                    if *wanted {
+                        show_again(&before);
+                    }
+                    let _ = emulate_default_handler(signal);
+                }
+            }
+        }
+    };
+    Builder::new().name("signals".into()).spawn(listen).map(drop)
 }

@@ -204,8 +204,8 @@ const SECTIONS: &[(&str, &[Part])] = &[
         &[
             Part::Term(
                 "SIGTERM, SIGINT",
-                "Listens no more, finishes the requests being served for at most --drain-timeout, and ends. A second one \
-                 ends at once.",
+                "Listens no more, finishes the requests being served for at most --drain-timeout, and ends: up to a \
+                 second later where requests had to be cut. A second one ends at once.",
             ),
             Part::Term(
                 "SIGHUP",
@@ -225,7 +225,7 @@ const SECTIONS: &[(&str, &[Part])] = &[
                 "Before it serves, the program has the kernel permit it no more than it needs (Landlock, Linux 5.13): to read \
                  PATH and the directories of the configuration, --users and certificates, to make and add to files in the \
                  directories of the logs, and to remove the files of its Unix sockets. It cannot run programs and, from Linux \
-                 6.7 on, neither listen on other TCP ports nor connect to any but its own. What SIGHUP would have it read \
+                 6.7 on, neither listen on other TCP ports nor connect to any. What SIGHUP would have it read \
                  in another directory needs a restart.",
             ),
             Part::Text(

@@ -1,8 +1,8 @@
 //! What the program can still do to the machine once it serves: open the files it has to, and little else.
 //!
-//! Landlock is a promise a process makes to the kernel about itself: which files and folders it opens from here on, and to
-//! which TCP ports it connects. Whoever finds a way to make it open another one, by a link, a path or worse, gets `EACCES`. No
-//! program can be run. It holds for the thread that makes it and for those it starts, so it has to be made before there
+//! Landlock is a promise a process makes to the kernel about itself: which files and folders it opens from here on, and that
+//! it listens on no other TCP port and connects to none. Whoever finds a way to make it open another one, by a link, a path or
+//! worse, gets `EACCES`. No program can be run. It holds for the thread that makes it and for those it starts, so it has to be made before there
 //! are others. The thread that runs the alert command is started before it: a program of the operator's has needs of its
 //! own.
 
@@ -39,8 +39,6 @@ impl Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grants {
     rules: Vec<(PathBuf, Right)>,
-    /// Ports that are connected to.
-    ports: Vec<u16>,
     /// Processes outside are killed: by who ends the alert command.
     signals: bool,
 }
@@ -113,17 +111,11 @@ impl Grants {
         }
     }
 
-    /// A port that is connected to.
-    pub(super) fn connect_to(&mut self, port: u16) {
-        self.ports.push(port);
-    }
-
-    /// What it takes to end a listener: its acceptor is woken by a connection, and the file of a Unix socket is removed.
+    /// What it takes to end a listener: the file of a Unix socket is removed.
     fn end(&mut self, listener: &Listener) {
         match listener.address() {
-            _ if listener.is_shared() => {}
-            Address::Tcp(address) | Address::Tls(address) => self.connect_to(address.port()),
-            Address::Unix(path) => self.folders_of(path, Right::Remove),
+            Address::Unix(path) if !listener.is_shared() => self.folders_of(path, Right::Remove),
+            _ => {}
         }
     }
 
@@ -147,7 +139,7 @@ impl Grants {
 mod landlocked {
     use super::{Failure, Grants, Mode, Right};
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd, Ruleset,
+        ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
         RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
     };
     use std::fmt::Display;
@@ -202,9 +194,6 @@ mod landlocked {
             if path.starts_with("/proc") {
                 held.push(file);
             }
-        }
-        for port in &grants.ports {
-            (&mut ruleset).add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
         let status = ruleset.restrict_self()?;
         Ok((status.ruleset, status.landlock, held))

@@ -112,6 +112,6 @@ settings! {
         "write-timeout", write_timeout: time(1, 24 * HOUR), "For an answer to be read by its client";
         "keep-alive", keep_alive: time(1, 24 * HOUR), "How long a connection may be idle between requests";
         "handler-timeout", handler_timeout: time(1, 24 * HOUR), "How long a handler runs before it counts as stuck";
-        "drain-timeout", drain_timeout: time(1, 24 * HOUR), "How long a shutdown waits for requests being served";
+        "drain-timeout", drain_timeout: time(1, 24 * HOUR), "How long a shutdown waits for requests; 1 s more to cut them";
     }
 }

@@ -12,7 +12,8 @@ use crate::message::ClientKey;
 use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// What the server counts and tells about itself. Cloned to whoever wants to read it.
+/// What the server counts and tells about itself. Cloned to whoever wants to read it. Any number of servers can count here,
+/// one after the other or at once: of those that are over the counts stay, and their memory does not.
 ///
 /// ```
 /// use selvedge::clock::Clock;
@@ -64,7 +65,8 @@ struct State {
     memory_limit: AtomicU64,
     /// What is counted without a seat.
     common: Arc<Common>,
-    /// Those of every server that counts here. Written when one starts.
+    /// Those of every server that counts here. Written when one starts, which hands those of servers that are over to the
+    /// common ones.
     servers: Mutex<Vec<Arc<SeatCounts>>>,
     standings: Standings,
     incidents: Incidents,
@@ -194,7 +196,9 @@ impl Monitor {
     /// The counters for a server's seats.
     pub(crate) fn add_seats(&self, seats: usize) -> Arc<SeatCounts> {
         let counts = Arc::new(SeatCounts::new(seats, self.state.common.clone()));
-        self.state.servers.lock().push(counts.clone());
+        let mut servers = self.state.servers.lock();
+        servers.retain_mut(|server| !SeatCounts::retire(server));
+        servers.push(counts.clone());
         counts
     }
 

@@ -42,7 +42,10 @@ impl Heartbeat {
     /// One more thread, which beats for the first time now.
     pub fn join(&self, now: Tick) -> Pulse {
         let pulse = Arc::new(AtomicU64::new(now.as_micros()));
-        self.0.lock().push(pulse.clone());
+        let mut pulses = self.0.lock();
+        // Who has ended in its work is not forgotten, and who has ended as it should is.
+        pulses.retain(|other| Arc::strong_count(other) > 1 || other.load(Ordering::Relaxed) != RESTING);
+        pulses.push(pulse.clone());
         Pulse(pulse)
     }
 

@@ -4,7 +4,6 @@
 //! kernel does it: a descriptor that is sent over a Unix socket arrives as a new one for the same thing. Unlike
 //! `pidfd_getfd`, which would do too, no container's system call filter forbids that.
 
-use crate::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -130,12 +129,8 @@ pub(super) fn name(address: &SockAddr) -> PathBuf {
 pub(super) struct Sharing {
     /// Ends when the other side is shut down.
     bell: UnixStream,
-    ringer: Ringer,
+    ringer: UnixStream,
 }
-
-/// Wakes who waits for the next connection of a shared socket.
-#[derive(Clone, Debug)]
-pub(crate) struct Ringer(Arc<UnixStream>);
 
 impl Sharing {
     /// From here on `socket` does not block: of a connection that two see, one gets it, and the other must not sit and wait,
@@ -144,12 +139,12 @@ impl Sharing {
     pub(super) fn begin(socket: &impl AsFd) -> io::Result<Self> {
         let (bell, ringer) = UnixStream::pair()?;
         SockRef::from(socket).set_nonblocking(true)?;
-        Ok(Sharing { bell, ringer: Ringer(Arc::new(ringer)) })
+        Ok(Sharing { bell, ringer })
     }
 
-    /// What wakes who waits.
-    pub(super) fn ringer(&self) -> Ringer {
-        self.ringer.clone()
+    /// Wakes who waits, now and ever after.
+    pub(super) fn ring(&self) {
+        let _ = self.ringer.shutdown(Shutdown::Both);
     }
 
     /// Waits until somebody seems to have connected; `Interrupted` when it was woken.
@@ -164,11 +159,5 @@ impl Sharing {
                 Ok(_) => return SockRef::from(socket).set_nonblocking(true),
             }
         }
-    }
-}
-
-impl Ringer {
-    pub(super) fn ring(&self) {
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }

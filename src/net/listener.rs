@@ -1,15 +1,17 @@
 //! Addresses, and what listens on them.
 
 #[cfg(feature = "inherit")]
-use super::inherited::{self, Ringer, Sharing};
+use super::inherited::{self, Sharing};
 use super::socket_file::{self, Made, SocketFile};
 use super::{Stream, Tls};
 use crate::error::Error;
+use crate::sync::Mutex;
 use socket2::SockRef;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,8 +46,10 @@ pub enum Address {
 #[derive(Debug)]
 pub struct Listener {
     /// Its Unix socket's file, if it has made it. Goes before the socket does.
-    _file: Option<Made>,
+    file: Mutex<Option<Made>>,
     socket: Socket,
+    /// Held while the socket does not block, so that nobody makes it block under somebody else.
+    mode: Mutex<()>,
     address: Address,
     holder: Holder,
     /// Spoken with who comes by TCP.
@@ -66,16 +70,6 @@ enum Holder {
     /// Somebody who goes on to hold it, and may hand it to our successor.
     #[cfg(feature = "inherit")]
     Others(Sharing),
-}
-
-/// Wakes who waits for the next connection.
-#[derive(Clone, Debug)]
-pub(crate) enum Waker {
-    /// By connecting.
-    Connect(Address),
-    /// Without a connection, which could be taken by somebody else.
-    #[cfg(feature = "inherit")]
-    Ring(Ringer),
 }
 
 impl Address {
@@ -109,31 +103,10 @@ impl fmt::Display for Address {
     }
 }
 
-impl Waker {
-    pub(crate) fn wake(&self) {
-        // If nobody can be reached, nobody is blocked there either.
-        match self {
-            Waker::Connect(Address::Tcp(address) | Address::Tls(address)) => {
-                let ip = match address.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-                    ip => ip,
-                };
-                let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
-            }
-            Waker::Connect(Address::Unix(path)) => {
-                let _ = UnixStream::connect(path);
-            }
-            #[cfg(feature = "inherit")]
-            Waker::Ring(ringer) => ringer.ring(),
-        }
-    }
-}
-
 impl Listener {
     /// Listens on `host:port` (port 0 takes a free one), on `unix:PATH`, or on a socket that somebody else has bound and
     /// goes on to hold: `fd:N`, or `fd:NAME` if a service manager has passed it (feature `inherit`). Such a socket is made
-    /// non-blocking, for all who hold it, and stays so.
+    /// non-blocking, for all who hold it, and stays so; its other options stay as they are.
     pub fn bind(given: &str) -> Result<Self, Error> {
         Listener::bind_with(given, &SocketFile::default())
     }
@@ -155,8 +128,9 @@ impl Listener {
         })
     }
 
-    /// Takes a listener that somebody else has bound, and ends its socket with it. Its queue is made 4,096 connections long,
-    /// as far as the system permits, and its connections send at once (`TCP_NODELAY`).
+    /// Takes a listener that somebody else has bound, and ends its socket with it: a server's end shuts it down, for whoever
+    /// has a clone of it too, and what others are to go on holding is for [`bind`](Listener::bind) (`fd:N`). Its queue is
+    /// made 4,096 connections long, as far as the system permits, and its connections send at once (`TCP_NODELAY`).
     ///
     /// ```
     /// use selvedge::net::Listener;
@@ -217,6 +191,7 @@ impl Listener {
         if self.is_shared() {
             return self.take_next();
         }
+        let _held = self.mode.lock();
         self.set_nonblocking(true)?;
         let accepted = self.take_next();
         self.set_nonblocking(false)?;
@@ -228,12 +203,46 @@ impl Listener {
         !matches!(self.holder, Holder::Us)
     }
 
-    /// What makes a thread that is blocked in [`accept`](Listener::accept) return.
-    pub(crate) fn waker(&self) -> Waker {
-        match &self.holder {
-            Holder::Us => Waker::Connect(self.address.clone()),
-            #[cfg(feature = "inherit")]
-            Holder::Others(sharing) => Waker::Ring(sharing.ringer()),
+    /// Has a thread that is blocked in [`accept`](Listener::accept) return. It takes no descriptor, and connects to nobody:
+    /// who listens at a Unix socket's path by now may be somebody else. Nobody can connect to a socket of our own any more;
+    /// who has connected is given to `refuse`, or is there to be accepted still.
+    pub(crate) fn end(&self, mut refuse: impl FnMut(Stream, Option<SocketAddr>)) {
+        #[cfg(feature = "inherit")]
+        if let Holder::Others(sharing) = &self.holder {
+            sharing.ring();
+            return;
+        }
+        if cfg!(not(target_os = "linux")) {
+            self.connect();
+            return;
+        }
+        // The first to go: a file whose socket answers nobody would be taken for abandoned.
+        drop(self.file.lock().take());
+        // Who waits at a TCP port when it is shut down is reset.
+        for _ in 0..BACKLOG {
+            let Ok((stream, peer)) = self.accept_now() else { break };
+            refuse(stream, peer);
+        }
+        let _ = match &self.socket {
+            Socket::Tcp(listener) => SockRef::from(listener).shutdown(Shutdown::Read),
+            Socket::Unix(listener) => SockRef::from(listener).shutdown(Shutdown::Read),
+        };
+    }
+
+    /// Wakes who waits for the next connection, where no socket that listens can be shut down.
+    fn connect(&self) {
+        match &self.address {
+            Address::Tcp(address) | Address::Tls(address) => {
+                let ip = match address.ip() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+                    IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+                    ip => ip,
+                };
+                let _ = TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_TIMEOUT);
+            }
+            Address::Unix(path) => {
+                let _ = socket_file::connect(path);
+            }
         }
     }
 
@@ -241,15 +250,17 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // On Linux the listener's options are inherited, which saves a system call for each connection, and its
-                // mode is not.
-                #[cfg(not(target_os = "linux"))]
-                stream.set_nodelay(true)?;
+                // On Linux the listener's options are inherited, which saves system calls for each connection, and its mode is
+                // not. What others hold too has their options.
+                let is_dressed = !self.is_shared() && cfg!(target_os = "linux");
+                if !is_dressed {
+                    send_at_once(&stream)?;
+                }
                 let stream = match &self.tls {
                     Some(tls) => tls.stream(stream),
                     None => stream.into(),
                 };
-                if self.is_shared() || cfg!(not(target_os = "linux")) {
+                if !is_dressed {
                     stream.set_waiting()?;
                 }
                 Ok((stream, Some(peer)))
@@ -277,6 +288,10 @@ impl Listener {
         }
     }
 
+    fn new(socket: Socket, address: Address, holder: Holder, file: Option<Made>) -> Self {
+        Listener { file: Mutex::new(file), socket, mode: Mutex::default(), address, holder, tls: None }
+    }
+
     fn bind_tcp(given: &str) -> Result<Self, Error> {
         let addresses = given.to_socket_addrs().map_err(|problem| {
             bad_address(given, &format!("{problem}; write HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000"))
@@ -291,21 +306,18 @@ impl Listener {
             .map_err(|source| Error::Bind { address: path.display().to_string(), source })?;
         let address = Address::Unix(path.into());
         let socket = Socket::Unix(socket);
-        Ok(Listener { _file: Some(file), socket, address, holder: Holder::Us, tls: None })
+        Ok(Listener::new(socket, address, Holder::Us, Some(file)))
     }
 
-    /// A listener over a TCP socket that listens, with the options that its connections get from it.
+    /// A listener over a TCP socket that listens, with the options that its connections get from it if it is our own.
     fn of_tcp(listener: TcpListener, holder: Holder) -> io::Result<Self> {
         let address = Address::Tcp(listener.local_addr()?);
-        let socket = SockRef::from(&listener);
-        socket.set_tcp_nodelay(true)?;
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
-        // What others hold too stays as it was when we are gone.
+        // What others hold too stays as it was.
         if matches!(holder, Holder::Us) {
-            socket.set_write_timeout(Some(SEND_PATIENCE))?;
+            send_at_once(&listener)?;
+            SockRef::from(&listener).set_write_timeout(Some(SEND_PATIENCE))?;
         }
-        Ok(Listener { _file: None, socket: Socket::Tcp(listener), address, holder, tls: None })
+        Ok(Listener::new(Socket::Tcp(listener), address, holder, None))
     }
 
     #[cfg(not(feature = "inherit"))]
@@ -334,8 +346,16 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let address = Address::Unix(inherited::name(&local));
-        Ok(Listener { _file: None, socket: Socket::Unix(socket.into()), address, holder, tls: None })
+        Ok(Listener::new(Socket::Unix(socket.into()), address, holder, None))
     }
+}
+
+/// Has a TCP connection, or those of a listener, send what there is, and the kernel not take much more than it can send.
+fn send_at_once(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
+    socket.set_tcp_nodelay(true)
 }
 
 fn bad_address(given: &str, problem: &str) -> Error {

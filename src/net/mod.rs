@@ -15,7 +15,6 @@ mod turn;
 
 #[cfg(feature = "inherit")]
 pub use inherited::{Passed, passed, passed_to};
-pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
 pub use socket_file::SocketFile;
 pub use stream::{HandshakeError, Stream};

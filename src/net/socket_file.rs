@@ -102,7 +102,7 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 /// A server that hangs, and whose queue is full, would have us wait.
-fn connect(path: &Path) -> io::Result<()> {
+pub(super) fn connect(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)

@@ -48,7 +48,9 @@ pub enum HandshakeError {
     Waiting,
     /// The client sent more than any handshake has.
     TooLong,
-    /// The client does not speak the protocol, or nothing of it that we do. It has been told.
+    /// The client does not speak the protocol, or nothing of it that we do, and an alert has told it; or it has resumed a
+    /// session in which its certificate has expired since. To that one no alert can be sent any more: TLS is there, and the
+    /// connection ends.
     Refused(String),
 }
 

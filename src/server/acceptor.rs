@@ -20,7 +20,7 @@ const LOG_EVERY: Duration = Duration::from_secs(1);
 const STACK: usize = 128 << 10;
 
 pub(super) struct Acceptor {
-    listener: Listener,
+    listener: Arc<Listener>,
     admission: Arc<Admission>,
     /// A descriptor to let go when there is no other, so that a connection can at least be refused.
     spare: Option<File>,
@@ -32,7 +32,7 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Starts the thread, which holds `open` until its listener is closed.
-    pub(super) fn spawn(listener: Listener, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
+    pub(super) fn spawn(listener: Arc<Listener>, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
         let mut acceptor =
             Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None, _open: open };
         let name = acceptor.admission.shared.thread_name("acceptor");
@@ -50,7 +50,7 @@ impl Acceptor {
             let accepted = self.listener.accept();
             pulse.beat(monitor.now());
             match accepted {
-                // Who wakes the acceptor for the end is no guest any more. Of a socket that others hold too, nobody else
+                // Who comes after the end has begun is no guest any more. Of a socket that others hold too, nobody else
                 // knows of this connection now.
                 Ok((stream, peer)) if standing.is_draining() && !shared => {
                     self.admission.refuse(stream, peer, Refusal::DRAINING, None);

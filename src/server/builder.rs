@@ -178,7 +178,7 @@ impl Builder {
         let Builder { config, clock, listeners, guards, headers, monitor, alert_sinks, access_log, crew } =
             self;
         let policy = Policy::new(config.clone(), headers, guards, access_log, Box::new(handler), None);
-        let wakers = listeners.iter().map(Listener::waker).collect();
+        let listeners: Vec<_> = listeners.into_iter().map(Arc::new).collect();
         let (farewells, farewell_thread) = Farewells::new(&clock);
         let lobby = LobbySettings {
             seats: config.max_connections,
@@ -204,7 +204,7 @@ impl Builder {
             policy: Mutex::new(Arc::new(policy)),
             renewals: AtomicU64::new(0),
             #[cfg(feature = "tls-rustls")]
-            certificates: Certificates::new(distinct(listeners.iter().filter_map(Listener::tls))),
+            certificates: Certificates::new(distinct(listeners.iter().filter_map(|listener| listener.tls()))),
             ids: RequestIds::new().map_err(|_| Error::Random)?,
             config,
             clock,
@@ -215,7 +215,7 @@ impl Builder {
         let server = Server {
             admission: admission.clone(),
             addresses,
-            wakers,
+            listeners: listeners.iter().map(Arc::downgrade).collect(),
             listening: Latch::new(),
             ended: Mutex::new(false),
             end: Condvar::new(),

@@ -2,13 +2,14 @@
 
 use super::Server;
 use super::refuse::PeerName;
-use crate::net::Waker;
+use crate::error::Refusal;
+use crate::sync::Weak;
 use crate::threads::{Claim, Phase};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long those whose connection was cut have to notice it.
+/// How long those whose connection was cut have to notice it, and to note what became of it.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// What became of the connections that were open when a shutdown began. Shown as a line, and one more for each that was cut.
@@ -39,8 +40,8 @@ impl Server {
     /// finished with `Connection: close`, and what is not done after `patience` is cut.
     ///
     /// A handler cannot be cut: one that is still running is reported, its thread is left alone, and its answer goes
-    /// nowhere. It takes up to a few seconds longer than `patience`: who was cut has a second to notice it, and who was
-    /// refused has time to read why. A second call returns when the first one is done, with an empty report.
+    /// nowhere. If anybody is cut it takes up to a second longer than `patience`, in which the threads notice it and write to
+    /// the access log what became of their requests: all of it where a handler is still running. A second call returns when the first one is done, with an empty report.
     pub fn shutdown(&self, patience: Duration) -> DrainReport {
         let shared = &self.admission.shared;
         // As soon as it is known that this is the end, who is idle is sent home.
@@ -51,7 +52,9 @@ impl Server {
         }
         let began = shared.clock.now();
         let deadline = began.after(patience);
-        self.wakers.iter().for_each(Waker::wake);
+        for listener in self.listeners.iter().filter_map(Weak::upgrade) {
+            listener.end(|stream, peer| self.admission.refuse(stream, peer, Refusal::DRAINING, None));
+        }
         // Who was accepted from a socket that others go on to hold must still find the doors open.
         self.listening.wait_until_open(shared.clock.instant(began.after(LAST_GRACE)));
         self.admission.close();

@@ -61,7 +61,7 @@ impl Connection {
         log::debug!("no TLS with {}: {problem}", PeerName(self.exchange.request.peer()));
         match problem {
             HandshakeError::Closed if self.wire.occupant.claim().is_none() => CloseReason::Client.into(),
-            // The alert says why; it must not be destroyed by what the client has sent meanwhile.
+            // If there is an alert, it says why; it must not be destroyed by what the client has sent meanwhile.
             HandshakeError::Refused(_) => End { reason: CloseReason::Handshake, linger: true },
             _ => CloseReason::Handshake.into(),
         }

@@ -30,9 +30,9 @@ pub use drain::{CutConnection, DrainReport};
 use crate::config::Config;
 use crate::error::{CloseReason, Error};
 use crate::monitor::Monitor;
-use crate::net::{Address, Stream, Waker};
+use crate::net::{Address, Listener, Stream};
 use crate::service::Handler;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex, Weak};
 use crate::threads::Latch;
 use admission::Admission;
 use std::net::SocketAddr;
@@ -59,8 +59,8 @@ use std::net::SocketAddr;
 pub struct Server {
     admission: Arc<Admission>,
     addresses: Vec<Address>,
-    /// One for each listener.
-    wakers: Vec<Waker>,
+    /// Their acceptors keep them, for as long as they are open.
+    listeners: Vec<Weak<Listener>>,
     /// Held by every listener that is open.
     listening: Latch,
     /// Set once, by the first shutdown, when it is done.

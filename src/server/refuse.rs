@@ -219,7 +219,7 @@ impl Farewell {
             match self.stream.handshake() {
                 Ok(_) => {}
                 Err(HandshakeError::Waiting) => return true,
-                // It has been told something else.
+                // It has been told something else, or nothing.
                 Err(HandshakeError::Refused(_)) => self.words.clear(),
                 Err(_) => return false,
             }

@@ -4,6 +4,7 @@ use crate::support::{Client, Gate, builder, eventually, ms, post, request, serve
 use selvedge::clock::Clock;
 use selvedge::net::{Address, Listener};
 use selvedge::{CloseReason, Refusal, Request, Server, Stream};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -256,6 +257,31 @@ fn the_end_takes_no_other_socket_away() {
     UnixStream::connect(&path).expect("the second listens");
     drop(second);
     assert!(!path.exists());
+}
+
+/// Whoever listens at its path by then hears nothing of a server's end, and cannot hold it up.
+#[test]
+fn the_end_bothers_no_other_socket() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("taken-{}.sock", std::process::id()));
+    for hangs in [false, true] {
+        let builder = Server::builder().bind(&format!("unix:{}", path.display())).expect("it listens");
+        let server = builder.serve(|_: &mut Request| "").expect("it starts");
+        std::fs::remove_file(&path).expect("it is there");
+        let other = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        let address = SockAddr::unix(&path).expect("a path");
+        other.bind(&address).and_then(|()| other.listen(0)).expect("nobody else is there");
+        other.set_nonblocking(true).expect("a socket");
+        let connect = || {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            client.set_nonblocking(true).and_then(|()| client.connect(&address)).is_ok().then_some(client)
+        };
+        let queue: Vec<_> = if hangs { std::iter::from_fn(connect).collect() } else { Vec::new() };
+        let end = thread::spawn(move || server.shutdown(Duration::ZERO));
+        eventually("it ends", || end.is_finished());
+        let came = std::iter::from_fn(|| other.accept().ok()).count();
+        assert_eq!(came, queue.len(), "{hangs}");
+        std::fs::remove_file(&path).expect("the other's stays");
+    }
 }
 
 /// Whoever can read a folder can lock it; that keeps nobody from listening there.

@@ -167,6 +167,40 @@ fn servers_that_share_a_monitor() {
     assert_eq!(Client::connect(&next).get("/").text(), "next");
 }
 
+/// What they have counted stays, and nothing else of them.
+#[test]
+fn servers_that_are_over() {
+    const MANY: u64 = 20;
+    let monitor = Monitor::new(Clock::system());
+    let serve_one = || {
+        let server = builder(|_| ()).monitor(monitor.clone()).serve(|_: &mut Request| "").expect("it starts");
+        let mut client = Client::connect(&server);
+        assert_eq!(client.get("/").status, 200);
+        drop(server);
+        client.expect_end();
+    };
+    serve_one();
+    eventually("it is counted", || monitor.counters().active_connections == 0);
+    let one = monitor.totals();
+    (1..MANY).for_each(|_| serve_one());
+    let mut served = MANY;
+    // Some of their threads take a moment to end.
+    eventually("most are forgotten as others start", || {
+        serve_one();
+        served += 1;
+        let held = format!("{monitor:?}");
+        let resting = held.matches(&u64::MAX.to_string()).count();
+        held.matches("SeatCounts {").count() + resting <= served as usize / 2
+    });
+    eventually("all are counted", || monitor.counters().active_connections == 0);
+    let all = monitor.totals();
+    assert_eq!((one.answers, all.answers), (vec![("GET", 200, 1)], vec![("GET", 200, served)]));
+    assert_eq!((all.received, all.sent), (one.received * served, one.sent * served));
+    assert_eq!((all.duration.count(), all.queue_wait.count()), (served, served));
+    let ended = |closes: Vec<(&str, u64)>| closes.into_iter().map(|(_, count)| count).sum::<u64>();
+    assert_eq!((ended(one.closes), ended(all.closes)), (1, served));
+}
+
 #[test]
 fn dropping_it_ends_it() {
     let (server, _) = gated(|_| ());

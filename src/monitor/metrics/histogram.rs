@@ -43,6 +43,13 @@ impl Histogram {
         add_alone(&self.sum, micros);
     }
 
+    pub(super) fn add(&self, others: &Buckets) {
+        for (bucket, count) in self.buckets.iter().zip(others.counts) {
+            bucket.fetch_add(count, Ordering::Relaxed);
+        }
+        self.sum.fetch_add(others.sum_micros, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_to(&self, total: &mut Buckets) {
         for (sum, bucket) in total.counts.iter_mut().zip(&self.buckets) {
             *sum += bucket.load(Ordering::Relaxed);

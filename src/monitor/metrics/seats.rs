@@ -35,11 +35,15 @@ pub(crate) struct SeatCounts {
     common: Arc<Common>,
 }
 
-/// What is counted where no seat is at hand, or where it is too rare to matter. Anybody writes here.
+/// What is counted where no seat is at hand, or where it is too rare to matter, and what servers that are over have
+/// counted. Anybody writes here.
 #[derive(Debug)]
 pub(crate) struct Common {
     counts: Box<[AtomicU64]>,
     pub(crate) reasons: Reasons,
+    /// Of seats of servers that are over.
+    duration: Histogram,
+    received: AtomicU64,
     sent: AtomicU64,
     /// Of requests that had to wait to be handled, or for that in vain.
     queue_wait: Histogram,
@@ -95,6 +99,8 @@ impl Common {
         Common {
             counts: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
             reasons: Reasons::new(),
+            duration: Histogram::default(),
+            received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             queue_wait: Histogram::default(),
             seat_wait: Histogram::default(),
@@ -113,11 +119,45 @@ impl Common {
     pub(crate) fn note_seat_wait(&self, span: Duration) {
         self.seat_wait.note(span);
     }
+
+    fn take_over(&self, seats: &[Seat]) {
+        let (mut counts, mut totals) = ([0; KEYS], Totals::default());
+        for seat in seats {
+            seat.add_to(&mut counts, &mut totals);
+        }
+        for (cell, count) in self.counts.iter().zip(counts) {
+            cell.fetch_add(count, Ordering::Relaxed);
+        }
+        self.duration.add(&totals.duration);
+        self.queue_wait.add(&totals.queue_wait);
+        self.received.fetch_add(totals.received, Ordering::Relaxed);
+        self.sent.fetch_add(totals.sent, Ordering::Relaxed);
+    }
+}
+
+impl Seat {
+    fn add_to(&self, counts: &mut [u64; KEYS], totals: &mut Totals) {
+        for cell in self.cells.iter().map(|cell| cell.load(Ordering::Relaxed)).take_while(|cell| *cell > 0) {
+            let key = (cell >> KEY_SHIFT) as usize - 1;
+            counts[key % KEYS] += cell & ((1 << KEY_SHIFT) - 1);
+        }
+        self.duration.add_to(&mut totals.duration);
+        totals.queue_wait.counts[0] += self.unqueued.load(Ordering::Relaxed);
+        totals.received += self.received.load(Ordering::Relaxed);
+        totals.sent += self.sent.load(Ordering::Relaxed);
+    }
 }
 
 impl SeatCounts {
     pub(crate) fn new(seats: usize, common: Arc<Common>) -> Self {
         SeatCounts { seats: (0..seats).map(|_| Seat::default()).collect(), common }
+    }
+
+    /// Hands what a server has counted to the common counters if it is over: if nobody else holds its counters, to write or
+    /// to sum them up. Says whether it is.
+    pub(crate) fn retire(this: &mut Arc<Self>) -> bool {
+        let over = Arc::get_mut(this);
+        over.map(|counts| counts.common.take_over(&counts.seats)).is_some()
     }
 
     /// The counters of a seat, for the one who has it.
@@ -179,18 +219,13 @@ pub(crate) fn sum(common: &Common, servers: &[Arc<SeatCounts>]) -> Totals {
     for (sum, count) in counts.iter_mut().zip(&common.counts) {
         *sum = count.load(Ordering::Relaxed);
     }
-    let mut totals = Totals { sent: common.sent.load(Ordering::Relaxed), ..Totals::default() };
+    let [received, sent] = [&common.received, &common.sent].map(|cell| cell.load(Ordering::Relaxed));
+    let mut totals = Totals { received, sent, ..Totals::default() };
+    common.duration.add_to(&mut totals.duration);
     common.queue_wait.add_to(&mut totals.queue_wait);
     common.seat_wait.add_to(&mut totals.seat_wait);
     for seat in servers.iter().flat_map(|server| &server.seats) {
-        for cell in seat.cells.iter().map(|cell| cell.load(Ordering::Relaxed)).take_while(|cell| *cell > 0) {
-            let key = (cell >> KEY_SHIFT) as usize - 1;
-            counts[key % KEYS] += cell & ((1 << KEY_SHIFT) - 1);
-        }
-        seat.duration.add_to(&mut totals.duration);
-        totals.queue_wait.counts[0] += seat.unqueued.load(Ordering::Relaxed);
-        totals.received += seat.received.load(Ordering::Relaxed);
-        totals.sent += seat.sent.load(Ordering::Relaxed);
+        seat.add_to(&mut counts, &mut totals);
     }
     totals.spell_out(&counts, &common.reasons);
     totals

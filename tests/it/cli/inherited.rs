@@ -4,7 +4,7 @@ use super::{PROGRAM, Serving, begin, command, scratch};
 use crate::support::{Client, PATIENCE};
 use rustix::process::Signal;
 use selvedge::net::Listener;
-use selvedge::{Request, Server};
+use selvedge::{Request, Server, Stream};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -159,6 +159,23 @@ fn a_shared_socket_does_not_block() {
     let _client = TcpStream::connect(socket.local_addr().expect("an address")).expect("it listens");
     second.accept().expect("somebody has connected");
     assert!(!blocks(&socket), "the second accepts");
+}
+
+/// What else others have chosen for it stays; its connections send at once all the same.
+#[test]
+fn a_shared_socket_stays_as_it_was() {
+    let socket = tcp();
+    let listener = Listener::bind(&format!("fd:{}", socket.as_raw_fd())).expect("it listens");
+    let _client = TcpStream::connect(socket.local_addr().expect("an address")).expect("it listens");
+    let (stream, _) = listener.accept().expect("somebody has connected");
+    let Stream::Tcp(accepted) = &stream else { panic!("it is TCP") };
+    let options = |socket: SockRef<'_>| {
+        let ahead = socket.tcp_notsent_lowat().expect("TCP");
+        (socket.tcp_nodelay().expect("TCP"), ahead, socket.write_timeout().expect("a socket"))
+    };
+    assert_eq!(options((&socket).into()), options((&tcp()).into()));
+    let (at_once, ahead, patience) = options((&**accepted).into());
+    assert!(at_once && ahead == 32 << 10 && patience.is_some(), "{at_once}, {ahead}, {patience:?}");
 }
 
 /// Serves with `text` on a socket that others hold too.

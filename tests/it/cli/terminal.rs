@@ -2,11 +2,12 @@
 
 use super::admin::board;
 use super::{ANY, Serving, program};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 /// A terminal: what a program writes on the second comes out of the first.
@@ -73,6 +74,32 @@ fn top_on_a_screen_of_its_own() {
         read_to(&master, "\x1b[?25h\x1b[?1049l");
         assert!(top.wait().expect("it ends").success());
         assert!(!is_quiet(&master), "{signal:?}");
+    }
+}
+
+/// Who changes his mind sees what he types next, and the shell sees that he did; who comes back later is not seen typing.
+#[test]
+fn a_password_that_is_not_typed() {
+    let shows = |master: &File| tcgetattr(master).expect("a terminal").local_modes.contains(LocalModes::ECHO);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let (master, slave) = terminal();
+        let ours = || Stdio::from(slave.try_clone().expect("a descriptor"));
+        let mut command = program(&["hash-password"]);
+        let mut child = command.stdin(ours()).stdout(ours()).stderr(ours()).spawn().expect("it runs");
+        drop(command);
+        let id = Pid::from_child(&child);
+        assert_eq!(read_to(&master, ": "), "Password: ");
+        assert!(!shows(&master));
+        kill_process(id, Signal::TSTP).expect("it is there");
+        let stopped =
+            waitpid(Some(id), WaitOptions::UNTRACED).expect("it is ours").expect("no wait without end");
+        assert!(stopped.1.stopped() && shows(&master));
+        kill_process(id, Signal::CONT).expect("it is there");
+        assert_eq!(read_to(&master, ": "), "\r\nPassword: ");
+        assert!(!shows(&master));
+        kill_process(id, signal).expect("it is there");
+        assert_eq!(child.wait().expect("it ends").signal(), Some(signal.as_raw()));
+        assert!(shows(&master), "{signal:?}");
     }
 }
 

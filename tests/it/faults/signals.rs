@@ -1,6 +1,6 @@
 //! Signals while requests are being served.
 
-use crate::cli::{ANY, Serving, program, scratch};
+use crate::cli::{ANY, Serving, limited, program, scratch};
 use crate::support::{Broken, Client, request};
 use rustix::process::Signal;
 use std::fs;
@@ -102,6 +102,26 @@ fn ending_under_load() {
         let rest = serving.end(0);
         assert!(rest.contains(", 0 cut"), "{rest}");
     });
+}
+
+/// Its doors close all the same, and the file of a Unix socket goes with it.
+#[test]
+fn ending_without_descriptors() {
+    const LIMIT: usize = 40;
+    let path = scratch("doors.sock");
+    let bind = format!("unix:{}", path.display());
+    let arguments = ["--bind", "127.0.0.1:0", "--bind", &bind, "--rate-limit", "off"];
+    let serving = Serving::start(&mut limited(&format!("-n {LIMIT}"), &arguments));
+    let address = address(&serving);
+    // Who is idle makes room for who comes, so that all is taken while both doors wait for somebody.
+    let mut crowd = Vec::new();
+    for _ in 0..LIMIT {
+        crowd.push(Client::to(address));
+        crowd.last_mut().map(|client| client.try_get("/"));
+    }
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    assert!(!path.exists());
 }
 
 /// With connections open, so that the port has something of the first one's.
