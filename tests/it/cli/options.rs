@@ -171,6 +171,23 @@ fn precedence() {
     let _ = fs::remove_file(file);
 }
 
+/// Blanks around the values of a list in a variable are nobody's; those within a value are.
+#[test]
+fn lists_in_variables() {
+    for (name, value, says) in [
+        ("SELVEDGE_ALLOW_HOST", "a.example, b.example", "allow-host = [\"a.example\", \"b.example\"] # "),
+        ("SELVEDGE_ALLOW_HOST", " a.example\t,\n b.example ", "allow-host = [\"a.example\", \"b.example\"] # "),
+        ("SELVEDGE_ALLOW_HOST", " ", "allow-host = [] # "),
+        ("SELVEDGE_BIND", "[::1]:0, unix:/run/a b", "bind = [\"[::1]:0\", \"unix:/run/a b\"] # "),
+        ("SELVEDGE_TRUSTED_PROXY", "10.0.0.0/8, ::1", "trusted-proxy = [\"10.0.0.0/8\", \"::1/128\"] # "),
+        ("SELVEDGE_NO_HEADER", "server ,x-frame-options", "no-header = [\"server\", \"x-frame-options\"] # "),
+        ("SELVEDGE_HEADER", "a: b,  c\n d: e\n", "header = [\"a: b,  c\", \"d: e\"] # "),
+    ] {
+        let text = printed(program(&["print-config"]).env(name, value));
+        assert!(text.lines().any(|line| line.starts_with(says)), "{name}={value:?}: no {says} in\n{text}");
+    }
+}
+
 /// What a server of files has unasked, it does not have when asked for something else.
 #[test]
 fn rates_by_what_is_served() {
