@@ -3,6 +3,7 @@
 #[cfg(feature = "inherit")]
 mod inherited;
 mod listener;
+mod place;
 mod socket_file;
 mod stream;
 #[cfg(feature = "tls-rustls")]
@@ -17,6 +18,8 @@ mod turn;
 pub use inherited::{Passed, passed, passed_to};
 pub(crate) use listener::Waker;
 pub use listener::{Address, Listener};
+#[cfg(feature = "cli")]
+pub(crate) use place::{Place, is_passed};
 pub use socket_file::SocketFile;
 pub use stream::{HandshakeError, Stream};
 #[cfg(feature = "tls-rustls")]
