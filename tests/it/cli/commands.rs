@@ -421,6 +421,9 @@ fn completions() {
             ("selvedge che", "check"),
             ("selvedge check --max-hea", "--max-head --max-headers"),
             ("selvedge completions ", "bash zsh fish"),
+            // A switch takes nothing from the word behind it.
+            ("selvedge --gzip che", "check"),
+            ("selvedge check --gzip --listing --max-hea", "--max-head --max-headers"),
         ] {
             let bash = r#"source "$0"; compopt() { :; }; IFS=' ' read -ra COMP_WORDS <<<"$1"
                 [[ $1 == *' ' ]] && COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -431,6 +434,35 @@ fn completions() {
             let missing: Vec<_> = expected.split(' ').filter(|word| !offered.contains(word)).collect();
             assert!(missing.is_empty() && offered.len() < 20, "{words}: {offered:?}");
         }
+        let text = fs::read_to_string(&script).expect("written");
+        assert!(text.contains("--log-level)") && !text.contains("--gzip)"), "{text}");
+    }
+    let zsh = fs::read_to_string(folder.join("zsh")).expect("written");
+    // The value in the same word, or none.
+    assert!(zsh.contains("'--gzip=-[") && zsh.contains("'--log-level=["), "{zsh}");
+    for (words, expected) in [
+        ("selvedge --log-level ", "debug error info trace warn"),
+        ("selvedge --tls-profile ", "intermediate modern"),
+        ("selvedge check --log-level ", "debug error info trace warn"),
+        (
+            "selvedge --log-level=",
+            "--log-level=debug --log-level=error --log-level=info --log-level=trace --log-level=warn",
+        ),
+        ("selvedge completions ", "bash fish zsh"),
+        ("selvedge --gzip=", "--gzip=off --gzip=on"),
+        ("selvedge check --spa=", "--spa=off --spa=on"),
+        ("selvedge --gzip che", "check"),
+        ("selvedge --gzip=off --listing che", "check"),
+        ("selvedge --max-body 1MiB che", "check"),
+        ("selvedge check --gzip ", "bash fish zsh"),
+        ("selvedge --gzip --log-l", "--log-level"),
+    ] {
+        let mut fish = Command::new("fish");
+        fish.args(["--no-config", "-c", "source $argv[1]; complete -C $argv[2]"]).arg(folder.join("fish"));
+        let Ok(output) = fish.arg(words).env("HOME", &folder).current_dir(&folder).output() else { break };
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let offered: Vec<_> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(offered.join(" "), expected, "{words}: {:?}", String::from_utf8_lossy(&output.stderr));
     }
     let _ = fs::remove_dir_all(folder);
 }
