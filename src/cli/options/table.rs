@@ -153,7 +153,7 @@ options! {
         "gzip", gzip: Switch, "on|off",
             "Compress texts for clients that take it";
         "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",
-            "Cache-Control on files";
+            "Cache-Control on files and listings";
     }
     "Listening" {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
@@ -187,7 +187,7 @@ options! {
         "client-ip-from", config.client_ip_from: Word { what: "source of addresses", words: &AddressSource::ALL }, "SOURCE",
             "Where they say it: peer, x-forwarded-for or forwarded";
         "header", headers: One { read: field, show: show_field }.each_line(), "FIELD",
-            "'Name: value' on every response, repeatable";
+            "'Name: value' on every response; the last of a name counts";
         "no-header", no_headers: One { read: field_name, show: HeaderName::to_string }.each(), "NAME",
             "Standing field that is left out, repeatable";
     }
