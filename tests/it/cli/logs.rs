@@ -436,3 +436,20 @@ fn passwords_of_a_directory() {
     }
     let _ = fs::remove_file(file);
 }
+
+/// An application without its page is told of at the start: whatever is asked for would be 404.
+#[test]
+fn an_application_without_its_page() {
+    let folder = scratch("application");
+    fs::create_dir_all(&folder).expect("a place to write");
+    let path = folder.to_str().expect("UTF-8");
+    let says = format!(" WARN  --spa, and no index.html that can be read in {path}\n");
+    for (arguments, expected) in [(&["--spa", path][..], true), (&[path], false)] {
+        let (_serving, seen) = super::begin(program(&super::ANY).args(arguments));
+        assert_eq!(seen.contains(&says), expected, "{seen}");
+    }
+    fs::write(folder.join("index.html"), "").expect("written");
+    let (_serving, seen) = super::begin(program(&super::ANY).args(["--spa", path]));
+    assert!(!seen.contains("--spa"), "{seen}");
+    let _ = fs::remove_dir_all(folder);
+}
