@@ -6,8 +6,10 @@
 use super::Failure;
 use super::admin::TOKEN_ALONE;
 use super::options::Options;
+use crate::error::Error;
 use crate::guard::auth::Accounts;
 use crate::monitor::Outlet;
+use crate::net::{Place, is_passed};
 use crate::record::Escaped;
 #[cfg(feature = "tls-rustls")]
 use crate::record::Utc;
@@ -16,7 +18,7 @@ use crate::service::files::root::{Opened, Root};
 use rustix::fs::{Access, access};
 use std::fmt;
 use std::net::ToSocketAddrs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,22 +74,39 @@ fn variables(options: &Options) -> Vec<Finding> {
 fn addresses(options: &Options) -> Vec<Finding> {
     let bind = options.config.bind.iter().map(|address| ("--bind", address));
     let given = bind.chain(options.redirect_http.iter().map(|address| ("--redirect-http", address)));
-    given.map(|(flag, address)| listened(flag, address)).collect()
+    let found = given.map(|(flag, address)| listened(flag, address));
+    found.chain(super::listeners::named_twice(options).map(Finding::Error)).collect()
 }
 
 fn listened(flag: &str, address: &str) -> Finding {
-    let found = match address.split_once(':') {
-        Some(("unix", path)) => writable_folder(Path::new(path)),
-        // A descriptor is there or not when the server starts.
-        Some(("fd", _)) => Ok(()),
-        _ => match address.to_socket_addrs() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("{error}; write HOST:PORT or unix:PATH")),
+    let found = match Place::of(address) {
+        Ok(Place::Tcp(_)) => Ok(()),
+        Ok(Place::Unix(path)) => can_be_socket(path),
+        // It is there or not when the server starts.
+        Ok(Place::Passed(socket)) => match is_passed(socket) {
+            Ok(()) => Ok(()),
+            Err(missing) => {
+                return Finding::Warning(format!(
+                    "{flag} {address}: {missing}; a server needs it at its start"
+                ));
+            }
         },
+        Err(Error::Address { problem, .. }) => Err(problem),
+        Err(other) => Err(other.to_string()),
     };
     match found {
         Ok(()) => Finding::Fine(format!("{flag} {address}")),
         Err(problem) => Finding::Error(format!("{flag} {address}: {problem}")),
+    }
+}
+
+/// Whether a socket can be made there, or replaced.
+fn can_be_socket(path: &Path) -> Result<(), String> {
+    match std::fs::symlink_metadata(path) {
+        Ok(data) if !data.file_type().is_socket() => {
+            Err("there is a file, and it is no socket; choose another path".into())
+        }
+        _ => writable_folder(path),
     }
 }
 
@@ -110,10 +129,14 @@ fn directory(options: &Options) -> Vec<Finding> {
             _ => Err(format!("--not-found {page}: no such file that can be read below {}", path.display())),
         }
     });
-    vec![match found {
-        Ok(()) => Finding::Fine(format!("directory {}", path.display())),
-        Err(problem) => Finding::Error(problem),
-    }]
+    match found {
+        Ok(()) => {
+            let index = super::site::without_index(options, path).map(Finding::Warning);
+            let fine = Finding::Fine(format!("directory {}", path.display()));
+            [fine].into_iter().chain(index).collect()
+        }
+        Err(problem) => vec![Finding::Error(problem)],
+    }
 }
 
 fn users(options: &Options) -> Vec<Finding> {

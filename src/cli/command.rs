@@ -1,7 +1,7 @@
 //! The command line, made from the tables of options and commands.
 
 use super::Failure;
-use super::options::{Entry, Flags, Kind, Options, PATH, joined, table};
+use super::options::{Entry, Flags, Kind, Options, PATH, entry, joined, table};
 use super::verbs::{Run, VERBS, Verb};
 use clap::builder::{OsStringValueParser, PossibleValue, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
@@ -56,10 +56,10 @@ pub(super) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Call, F
     let arguments: Vec<_> = arguments.collect();
     let detail =
         if arguments.iter().any(|argument| argument == "--help") { Detail::All } else { Detail::Some };
-    let matches = match command(detail).try_get_matches_from(arguments) {
+    let matches = match command(detail).try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) if error.exit_code() == 0 => return Ok(Call::Print(error.render())),
-        Err(error) => return Err(usage(&error)),
+        Err(error) => return Err(usage(&error, &arguments)),
     };
     let mut flags = flags(&matches);
     let Some((name, own)) = matches.subcommand() else { return Ok(Call::Serve(flags)) };
@@ -212,7 +212,7 @@ The manual has signals, exit statuses, files and examples: selvedge man | man -l
 ";
 
 /// What clap found wrong, in one line that says what to do.
-fn usage(error: &clap::Error) -> Failure {
+fn usage(error: &clap::Error, arguments: &[OsString]) -> Failure {
     let context = |kind| error.get(kind).map(ToString::to_string);
     let argument = context(ContextKind::InvalidArg).unwrap_or_default();
     let problem = match error.kind() {
@@ -226,7 +226,21 @@ fn usage(error: &clap::Error) -> Failure {
     let hint = match (context(ContextKind::SuggestedArg), context(ContextKind::ValidValue)) {
         (Some(flag), _) => format!("; a similar one is '{flag}'"),
         (_, Some(values)) if !values.is_empty() => format!("; permitted: {values}"),
+        _ if error.kind() == ErrorKind::UnknownArgument => match apart(arguments) {
+            Some(together) => format!("; a switch takes its value as {together}"),
+            None => String::new(),
+        },
         _ => String::new(),
     };
     Failure::usage(format!("{problem}{hint}; see 'selvedge --help'"))
+}
+
+/// A switch with its value in the argument behind it, where it is taken for another: how both are written.
+fn apart(arguments: &[OsString]) -> Option<String> {
+    let pairs = arguments.windows(2).filter_map(|pair| Some((pair[0].to_str()?, pair[1].to_str()?)));
+    let mut switched = pairs.filter(|(flag, value)| {
+        let switch = flag.strip_prefix("--").and_then(entry);
+        switch.is_some_and(|entry| entry.kind == Kind::Switch && entry.words.contains(value))
+    });
+    switched.next().map(|(flag, value)| format!("{flag}={value}"))
 }

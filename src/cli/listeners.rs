@@ -3,6 +3,7 @@
 use super::Failure;
 use super::options::Options;
 use crate::net::{Listener, SocketFile, passed};
+use std::net::SocketAddr;
 
 /// The file of the admin listener, whoever may connect elsewhere: who can connect there sees what everybody asks for, and need
 /// not have a token. Only who runs the server.
@@ -21,6 +22,9 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Listens everywhere.
     pub(super) fn open(options: &Options) -> Result<Self, Failure> {
+        if let Some(problem) = named_twice(options) {
+            return Err(Failure::usage(problem));
+        }
         let file = options.socket_file()?;
         let bind = |at: &String| Listener::bind_with(at, &file);
         let main = options.config.bind.iter().map(bind).collect::<Result<_, _>>()?;
@@ -37,6 +41,27 @@ impl Listeners {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Listener> {
         self.main.iter().chain(&self.redirect).chain(&self.admin)
+    }
+}
+
+/// What is wrong if an address is to be listened on twice, as far as the words tell: no host is looked up.
+pub(super) fn named_twice(options: &Options) -> Option<String> {
+    let bind = options.config.bind.iter().map(|address| ("--bind", address));
+    let redirect = options.redirect_http.iter().map(|address| ("--redirect-http", address));
+    let admin = options.admin.iter().map(|address| ("--admin", address));
+    let given: Vec<_> = bind.chain(redirect).chain(admin).collect();
+    let mut pairs = given.iter().enumerate().flat_map(|(place, one)| {
+        given[place + 1..].iter().filter(|other| is_same(one.1, other.1)).map(move |other| (one, other))
+    });
+    let ((flag, address), (other_flag, other)) = pairs.next()?;
+    Some(format!("{flag} {address} and {other_flag} {other} are one address; name it once"))
+}
+
+/// Port 0 is another each time.
+fn is_same(one: &str, other: &str) -> bool {
+    match (one.parse::<SocketAddr>(), other.parse::<SocketAddr>()) {
+        (Ok(one), Ok(other)) => one == other && one.port() != 0,
+        _ => one == other && (one.starts_with("unix:") || !one.ends_with(":0")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The options in effect, as a file that can be read again.
 
 use super::Failure;
-use super::options::{Entry, Kind, Options, table};
+use super::options::{Entry, Kind, Options, PATH, joined, table};
 use std::ffi::OsString;
 use std::fmt::Write;
 use toml_writer::ToTomlValue;
@@ -11,6 +11,7 @@ use toml_writer::TomlStringBuilder;
 pub(super) fn text(options: &Options) -> Result<String, Failure> {
     let mut text = format!("# selvedge {}, all options as they are in effect.\n", env!("CARGO_PKG_VERSION"));
     text += "# Relative paths start where the program does.\n";
+    let defaults = [Options::default(), Options::default_for_path()];
     let mut heading = "";
     // In TOML all that follows a table is in that table.
     let (tables, plain): (Vec<_>, Vec<_>) = table().partition(|entry| matches!(entry.kind, Kind::Tables(_)));
@@ -23,6 +24,15 @@ pub(super) fn text(options: &Options) -> Result<String, Failure> {
         // A path may have a line break in it.
         let origin = origin.replace(char::is_control, "?");
         let _ = writeln!(text, "\n# {}", entry.help);
+        let [plain, for_path] = [0, 1].map(|which| joined(&entry.show(&defaults[which])));
+        // Whoever has not said it gets what fits what he serves, which another may say who reads this file.
+        if plain != for_path && entry.name != PATH && options.origin(entry.name).is_none() {
+            let _ = writeln!(
+                text,
+                "# By default another for a directory ({for_path}) than for the built-in application ({plain})."
+            );
+            text += "# ";
+        }
         text += &lines(entry, &entry.show(options), &origin)?;
     }
     Ok(text)

@@ -104,7 +104,9 @@ fn report(old: &Options, new: &Options) {
         info!("SIGHUP: all options are as they were; the files they name were read again");
     }
     for change in changes {
-        let (name, from, to) = (change.name, &change.from, &change.to);
+        // An empty list is shown as nothing.
+        let [from, to] = [&change.from, &change.to].map(|text| if text.is_empty() { "none" } else { text });
+        let name = change.name;
         if is_fixed(name) {
             warn!("SIGHUP: {name} stays {from}; {to} takes effect with a restart");
         } else {

@@ -58,6 +58,7 @@ impl Serving {
         alert_command: Option<&AlertCommand>,
     ) -> Result<(Self, Vec<String>), Failure> {
         let secured = tls::load(options)?;
+        tls::can_be_spoken(&secured, &listeners.main)?;
         let sessions = Sessions::new(Clock::system());
         let sessions = if options.insecure_cookies { sessions.with_insecure_cookies() } else { sessions };
         let made_up = options.path.is_none() && options.users.is_none();

@@ -6,7 +6,9 @@ use super::verbs::VERBS;
 use crate::clock::Clock;
 use crate::guard::auth::{BasicAuth, Login};
 use crate::service::Files;
+use crate::service::files::root::{Opened, Root};
 use crate::sync::Arc;
+use log::warn;
 use std::path::Path;
 
 /// What answers with the files of the directory, and the guard that asks who is there, where not everybody is let in.
@@ -25,6 +27,9 @@ const REALM: &str = "selvedge";
 
 fn files(options: &Options, path: &Path) -> Result<Files, Failure> {
     exists(path)?;
+    if let Some(warning) = without_index(options, path) {
+        warn!("{warning}");
+    }
     let Options { listing, follow_links, spa, gzip, .. } = *options;
     let mut files = Files::open(path)?.with_listing(listing).with_follow_links(follow_links);
     files = files.with_spa(spa).with_gzip(gzip);
@@ -35,6 +40,13 @@ fn files(options: &Options, path: &Path) -> Result<Files, Failure> {
         files = files.with_cache_control(value.clone());
     }
     Ok(files)
+}
+
+/// A warning about an application whose one page is not there: whatever is asked for would be 404.
+pub(super) fn without_index(options: &Options, path: &Path) -> Option<String> {
+    let root = Root::open(path).ok().filter(|_| options.spa)?.with_follow_links(options.follow_links);
+    let is_there = matches!(root.open_below(b"index.html"), Ok(Opened::File(..)));
+    (!is_there).then(|| format!("--spa, and no index.html that can be read in {}", path.display()))
 }
 
 /// Whether there is such a directory. A word that is none is perhaps a command, with a slip in it.

@@ -30,6 +30,16 @@ impl Secured {
     }
 }
 
+/// What is wrong with certificates for nobody.
+const NOWHERE: &str =
+    ", and Unix sockets alone, where no TLS is spoken; give --bind HOST:PORT too, or leave it out";
+
+/// Refuses TLS where none of the listeners could speak it: sockets that were passed show only now what they are.
+pub(super) fn can_be_spoken(secured: &Secured, listeners: &[Listener]) -> Result<(), Failure> {
+    let by_tcp = listeners.iter().any(|listener| listener.address().tcp().is_some());
+    if secured.tls.is_none() || by_tcp { Ok(()) } else { Err(Failure::usage(format!("TLS{NOWHERE}"))) }
+}
+
 /// Reads the certificates, or makes one up.
 pub(super) fn load(options: &Options) -> Result<Secured, Failure> {
     if let Some(settings) = settings(options)? {
@@ -72,6 +82,14 @@ pub(super) fn settings(options: &Options) -> Result<Option<TlsSettings>, Failure
     let encrypts = *tls_self_signed || !certificates.is_empty();
     if *tls_self_signed && !certificates.is_empty() {
         return usage("--tls-self-signed with --tls-cert; give one of them");
+    }
+    let flag = match (tls_self_signed, tls_cert) {
+        (true, _) => "--tls-self-signed",
+        (false, Some(_)) => "--tls-cert",
+        (false, None) => "[[tls-certificate]]",
+    };
+    if encrypts && options.config.bind.iter().all(|address| address.starts_with("unix:")) {
+        return usage(&format!("{flag}{NOWHERE}"));
     }
     if tls_client_ca.is_some() && certificates.is_empty() {
         return usage("--tls-client-ca without --tls-cert; give the server's own certificate too");

@@ -194,7 +194,7 @@ pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
 }
 
 /// Whether the server alone says this: how the message is framed, and what becomes of the connection.
-fn is_owned(name: &HeaderName) -> bool {
+pub(crate) fn is_owned(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection" | "content-length" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"

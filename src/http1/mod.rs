@@ -20,6 +20,8 @@ mod target;
 
 pub use body::{Decoder, Framing, Step};
 pub use buffer::Buffer;
+#[cfg(feature = "cli")]
+pub(crate) use encode::is_owned;
 pub use encode::{CONTINUE, StandingFields};
 pub use head::{Field, Head, Parser, Span, Status};
 pub(crate) use octets::members;

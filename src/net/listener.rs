@@ -2,6 +2,7 @@
 
 #[cfg(feature = "inherit")]
 use super::inherited::{self, Sharing};
+use super::place::{Place, bad_address};
 use super::socket_file::{self, Made, SocketFile};
 use super::{Stream, Tls};
 use crate::error::Error;
@@ -9,7 +10,7 @@ use crate::sync::Mutex;
 use socket2::SockRef;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -113,13 +114,10 @@ impl Listener {
 
     /// The same, with the mode and the owner that the file of a Unix socket gets.
     pub fn bind_with(given: &str, file: &SocketFile) -> Result<Self, Error> {
-        match given.split_once(':') {
-            Some(("unix", "")) => {
-                Err(bad_address(given, "a path must follow, as in unix:/run/selvedge.sock"))
-            }
-            Some(("unix", path)) => Listener::bind_unix(Path::new(path), file),
-            Some(("fd", socket)) => Listener::inherit(socket),
-            _ => Listener::bind_tcp(given),
+        match Place::of(given)? {
+            Place::Unix(path) => Listener::bind_unix(path, file),
+            Place::Passed(socket) => Listener::inherit(socket),
+            Place::Tcp(addresses) => Listener::bind_tcp(given, &addresses),
         }
         .map_err(|problem| match problem {
             Error::Bind { source, .. } => Error::Bind { address: given.into(), source },
@@ -292,12 +290,9 @@ impl Listener {
         Listener { file: Mutex::new(file), socket, mode: Mutex::default(), address, holder, tls: None }
     }
 
-    fn bind_tcp(given: &str) -> Result<Self, Error> {
-        let addresses = given.to_socket_addrs().map_err(|problem| {
-            bad_address(given, &format!("{problem}; write HOST:PORT, as in 127.0.0.1:8000 or [::1]:8000"))
-        })?;
-        let listener = TcpListener::bind(&addresses.collect::<Vec<_>>()[..])
-            .map_err(|source| Error::Bind { address: given.into(), source })?;
+    fn bind_tcp(given: &str, addresses: &[SocketAddr]) -> Result<Self, Error> {
+        let listener =
+            TcpListener::bind(addresses).map_err(|source| Error::Bind { address: given.into(), source })?;
         Listener::from_tcp(listener)
     }
 
@@ -356,8 +351,4 @@ fn send_at_once(socket: &impl AsFd) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     socket.set_tcp_nodelay(true)
-}
-
-fn bad_address(given: &str, problem: &str) -> Error {
-    Error::Address { given: given.into(), problem: problem.into() }
 }

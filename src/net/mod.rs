@@ -3,6 +3,7 @@
 #[cfg(feature = "inherit")]
 mod inherited;
 mod listener;
+mod place;
 mod socket_file;
 mod stream;
 #[cfg(feature = "tls-rustls")]
@@ -16,6 +17,8 @@ mod turn;
 #[cfg(feature = "inherit")]
 pub use inherited::{Passed, passed, passed_to};
 pub use listener::{Address, Listener};
+#[cfg(feature = "cli")]
+pub(crate) use place::{Place, is_passed};
 pub use socket_file::SocketFile;
 pub use stream::{HandshakeError, Stream};
 #[cfg(feature = "tls-rustls")]

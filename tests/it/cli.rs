@@ -69,6 +69,7 @@ fn check(arguments: &[&str], environment: &[(&str, &str)], code: i32, says: &str
 
 #[test]
 fn refused() {
+    let long_path = format!("unix:/{}", "x".repeat(107));
     let rows: &[(&[&str], i32, &str)] = &[
         (&["--zzz"], 2, "unexpected argument '--zzz'; see 'selvedge --help'"),
         (&["--max-bodi", "1"], 2, "unexpected argument '--max-bodi'; a similar one is '--max-body'; see"),
@@ -88,6 +89,51 @@ fn refused() {
         ),
         (&["--bind", ""], 2, "bad value for --bind: an empty address"),
         (&["--bind", "nowhere"], 2, "bad address 'nowhere'"),
+        (
+            &["--bind", "unix:@name"],
+            2,
+            "an abstract name can only be passed, as fd:N; for a file write unix:./@name",
+        ),
+        (&["--bind", &long_path], 2, "a path of 108 bytes, and 107 are the most a socket can have"),
+        (
+            &["--bind", "unix:x", "--bind", "unix:x"],
+            2,
+            "--bind unix:x and --bind unix:x are one address; name it once",
+        ),
+        (
+            &["--bind", "[::1]:8", "--admin", "[0::1]:8"],
+            2,
+            "--bind [::1]:8 and --admin [0::1]:8 are one address; name it once",
+        ),
+        (
+            &["--allow-host", "*.example.org"],
+            2,
+            "bad value for --allow-host: '*.example.org' has a '*', and names are compared whole; write each of them",
+        ),
+        (&["--allow-host", "*"], 2, "'*' has a '*', and names are compared whole"),
+        (
+            &["--allow-host", "example.org."],
+            2,
+            "'example.org.' ends with a dot; write it without: example.org",
+        ),
+        (
+            &["--allow-host", ".example.org"],
+            2,
+            "'.example.org' is no host; write example.org or [::1], without a port",
+        ),
+        (&["--allow-host", "a b"], 2, "'a b' is no host"),
+        (&["--allow-host", "::1"], 2, "'::1' is no host; write example.org or [::1]"),
+        (&["--allow-host", "[::1"], 2, "'[::1' is no host"),
+        (
+            &["--allow-host", "ä.example"],
+            2,
+            "'ä.example' is not ASCII; write its name in DNS, as xn--bcher-kva.example",
+        ),
+        (&["--header", "Date: today"], 2, "bad value for --header: 'date' is the server's own; leave it out"),
+        (&["--header", "X-Request-Id: 1"], 2, "'x-request-id' is the server's own"),
+        (&["--header", "content-length: 1"], 2, "'content-length' is the server's own"),
+        (&["--header", "Connection: close"], 2, "'connection' is the server's own"),
+        (&["--header", "Transfer-Encoding: chunked"], 2, "'transfer-encoding' is the server's own"),
         (&["--log-file", "/no/such/directory/log"], 1, "cannot open the log file '/no/such/directory/log'"),
     ];
     for (arguments, code, says) in rows {

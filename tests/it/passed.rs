@@ -52,7 +52,7 @@ fn no_such_descriptor() {
     for (given, says) in [
         ("fd:100000", "cannot listen on fd:100000: no such descriptor is open"),
         ("fd:http", "bad address 'fd:http': no socket was passed; write the number of one, as in fd:3"),
-        ("fd:", "bad address 'fd:': no socket was passed"),
+        ("fd:", "bad address 'fd:': the number or the name of a socket must follow, as in fd:3"),
     ] {
         let problem = Listener::bind(given).expect_err("it is not there").to_string();
         assert!(problem.starts_with(says), "{problem}");

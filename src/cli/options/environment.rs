@@ -99,11 +99,11 @@ fn without_line_end(mut bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// A variable holds one value, or those of a list with its separator between them; a list may be empty.
+/// A variable holds one value, or those of a list with its separator between them, and blanks beside that; a list may be empty.
 fn split(kind: Kind, value: OsString) -> Vec<OsString> {
-    match (kind, value.to_str()) {
+    match (kind, value.to_str().map(str::trim)) {
         (Kind::List(_), Some("")) => Vec::new(),
-        (Kind::List(separator), Some(text)) => text.split(separator).map(OsString::from).collect(),
+        (Kind::List(separator), Some(text)) => text.split(separator).map(|one| one.trim().into()).collect(),
         _ => vec![value],
     }
 }

@@ -126,6 +126,11 @@ impl Reader<'_> {
                     decimal.map_or_else(|_| number.as_str().into(), |number| number.to_string().into()),
                 );
             }
+            // A mode, as TOML has octal digits.
+            DeValue::Integer(number) if number.radix() == 8 => {
+                let digits = number.as_str().trim_start_matches('0');
+                format!("a number where a text is expected; write '0{digits}'")
+            }
             DeValue::Integer(number) => format!("a number where a text is expected; write '{number}'"),
             DeValue::Boolean(false) if entry.can_be_off() => {
                 "false where a text is expected; write 'off'".into()

@@ -13,9 +13,10 @@ use super::form::{Form, Kind, LogOutlet, One, PathPairs, Switch, Word, directory
 use super::unix::{Owner, read_mode};
 use crate::cli::sandbox::Mode;
 use crate::config::{AddressSource, Network, SETTINGS, Setting};
+use crate::http1::is_owned;
 use crate::monitor::LogFormat;
 use clap::ValueHint;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use log::Level;
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
@@ -152,7 +153,7 @@ options! {
         "gzip", gzip: Switch, "on|off",
             "Compress texts for clients that take it";
         "cache-control", cache_control: One { read: field_value, show: show_value }.or_off(), "VALUE|off",
-            "Cache-Control on files";
+            "Cache-Control on files and listings";
     }
     "Listening" {
         "bind" 'b', config.bind: One { read: address, show: String::clone }.each(), "ADDR",
@@ -186,7 +187,7 @@ options! {
         "client-ip-from", config.client_ip_from: Word { what: "source of addresses", words: &AddressSource::ALL }, "SOURCE",
             "Where they say it: peer, x-forwarded-for or forwarded";
         "header", headers: One { read: field, show: show_field }.each_line(), "FIELD",
-            "'Name: value' on every response, repeatable";
+            "'Name: value' on every response; the last of a name counts";
         "no-header", no_headers: One { read: field_name, show: HeaderName::to_string }.each(), "NAME",
             "Standing field that is left out, repeatable";
     }
@@ -220,6 +221,9 @@ options! {
     }
 }
 
+/// The field with the number of a request.
+const REQUEST_ID: &str = "x-request-id";
+
 /// Whether it is the modern one.
 const PROFILES: &[(&str, bool)] = &[("intermediate", false), ("modern", true)];
 
@@ -240,12 +244,26 @@ fn address(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
+/// A name that a client can ask for: what can never match is a slip.
 fn host(text: &str) -> Result<String, String> {
-    let without_brackets = text.strip_prefix('[').map_or(text, |rest| rest.trim_end_matches(']'));
-    if text.is_empty() || (text.contains(':') && without_brackets.parse::<Ipv6Addr>().is_err()) {
-        return Err(format!("'{text}' is no host; write example.org or [::1], without a port"));
+    if text.contains('*') {
+        return Err(format!("'{text}' has a '*', and names are compared whole; write each of them"));
     }
-    Ok(text.into())
+    if !text.is_ascii() {
+        return Err(format!("'{text}' is not ASCII; write its name in DNS, as xn--bcher-kva.example"));
+    }
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let is_name = |name: &str| name.split('.').all(is_label);
+    if let Some(name) = text.strip_suffix('.').filter(|name| is_name(name)) {
+        return Err(format!("'{text}' ends with a dot; write it without: {name}"));
+    }
+    let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    if literal.map_or_else(|| is_name(text), |literal| literal.parse::<Ipv6Addr>().is_ok()) {
+        return Ok(text.into());
+    }
+    Err(format!("'{text}' is no host; write example.org or [::1], without a port"))
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -257,7 +275,11 @@ fn name(text: &str) -> Result<String, String> {
 
 fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("no colon; write 'Name: value'")?;
-    Ok((field_name(name)?, field_value(value.trim())?))
+    let (name, value) = (field_name(name)?, field_value(value.trim())?);
+    if is_owned(&name) || name == header::DATE || name.as_str() == REQUEST_ID {
+        return Err(format!("'{name}' is the server's own; leave it out"));
+    }
+    Ok((name, value))
 }
 
 fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {

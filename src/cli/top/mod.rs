@@ -37,6 +37,7 @@ pub(super) fn run(options: &Options, own: &ArgMatches) -> Result<ExitCode, Failu
         Failure::usage("which server? give the address of its admin listener with --admin ADDR")
     })?;
     let token = options.admin_token_file.as_deref().map(super::admin::token).transpose()?;
+    let address = address.strip_prefix("http://").map_or(address, |rest| rest.trim_end_matches('/'));
     let mut client = Client::new(address, token);
     if own.get_flag("once") || !io::stdout().is_terminal() {
         return once(&mut client);

@@ -64,7 +64,8 @@ pub enum AccountsError {
 }
 
 impl Accounts {
-    /// Reads a regular file: `user:$argon2id$…` lines, empty ones, and those that begin with `#`. 4 MiB at most.
+    /// Reads a regular file: `user:$argon2id$…` lines, empty ones, and those that begin with `#`, behind a byte order
+    /// mark if there is one. 4 MiB at most.
     pub fn load(path: &Path) -> Result<Self, AccountsError> {
         let mut text = String::new();
         let read = open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
@@ -80,7 +81,9 @@ impl Accounts {
     pub fn parse(text: impl AsRef<str>) -> Result<Self, AccountsError> {
         let mut by_name = HashMap::new();
         let mut decoys = Vec::new();
-        for (number, line) in (1..).zip(text.as_ref().lines()) {
+        // Editors on Windows begin a file with a mark of its order of bytes.
+        let text = text.as_ref();
+        for (number, line) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).lines()) {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with('#') {
                 continue;

@@ -11,6 +11,7 @@ use crate::threads::{Entry, Table};
 use base64ct::{Base64, Encoding};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
+use log::info;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -20,6 +21,8 @@ const MAX_CREDENTIALS: usize = 2048;
 /// Credentials known to be right.
 const REMEMBERED: usize = 4096;
 const SHARDS: usize = 16;
+/// Nobody has been named yet, as with the first request of any browser.
+const NO_CREDENTIALS: Refusal = Refusal::new(StatusCode::UNAUTHORIZED, "no credentials");
 /// How long they are.
 const MEMORY: Duration = Duration::from_secs(60);
 
@@ -91,8 +94,8 @@ impl BasicAuth {
         self
     }
 
-    fn subject(&self, exchange: &Exchange) -> Result<Arc<str>, LoginError> {
-        let sent = credentials(exchange.request(), b"basic").filter(|sent| sent.len() <= MAX_CREDENTIALS);
+    fn subject(&self, exchange: &Exchange, sent: &[u8]) -> Result<Arc<str>, LoginError> {
+        let sent = Some(sent).filter(|sent| sent.len() <= MAX_CREDENTIALS);
         let sent = sent.and_then(|sent| std::str::from_utf8(sent).ok()).ok_or(LoginError::Wrong)?;
         let decoded = Zeroizing::new(Base64::decode_vec(sent).map_err(|_| LoginError::Wrong)?);
         let colon = decoded.iter().position(|&byte| byte == b':').ok_or(LoginError::Wrong)?;
@@ -104,7 +107,12 @@ impl BasicAuth {
         if let Some(subject) = self.remembered.get(&print, now, |it| it.subject.clone()) {
             return Ok(subject);
         }
-        let subject = self.login.check(name, &decoded[colon + 1..], client)?;
+        let checked = self.login.check(name, &decoded[colon + 1..], client);
+        if let Err(error @ LoginError::Wrong) = checked {
+            // The name is left out: people type their password into the wrong field.
+            info!("request {}: no login for {client}: {error}", exchange.request().id());
+        }
+        let subject = checked?;
         let until = self.clock.now().after(MEMORY);
         let remembered = || Remembered { subject: subject.clone(), until };
         // None of them is protected, so there always is room.
@@ -135,7 +143,8 @@ impl Guard for BasicAuth {
         if self.open.iter().any(|path| path == exchange.request().path()) {
             return Ok(());
         }
-        let subject = self.subject(exchange).map_err(LoginError::refusal)?;
+        let sent = credentials(exchange.request(), b"basic").ok_or(NO_CREDENTIALS)?;
+        let subject = self.subject(exchange, sent).map_err(LoginError::refusal)?;
         exchange.request_mut().extensions_mut().insert(Subject(subject));
         Ok(())
     }
@@ -145,7 +154,8 @@ impl Guard for BasicAuth {
     }
 
     fn seal(&self, exchange: &Exchange, response: &mut Response) {
-        let refused = exchange.refusal() == Some(LoginError::Wrong.refusal());
+        let refusals = [NO_CREDENTIALS, LoginError::Wrong.refusal()];
+        let refused = exchange.refusal().is_some_and(|refusal| refusals.contains(&refusal));
         if refused && response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().append(WWW_AUTHENTICATE, self.challenge.clone());
         }

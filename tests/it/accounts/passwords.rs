@@ -1,6 +1,7 @@
 //! The credentials file.
 
 use super::{client, line};
+use selvedge::ClientKey;
 use selvedge::clock::Clock;
 use selvedge::guard::auth::{Accounts, Login, hash_password};
 use std::error::Error;
@@ -105,6 +106,9 @@ fn lines_comments_and_ends_of_lines() {
     let text =
         format!("# who may log in\r\n\r\n  {}{}", line("ada", "x").replace('\n', "\r\n"), line("bob", "y"));
     assert_eq!(Accounts::parse(text).expect("good").len(), 2);
+    let marked = format!("\u{feff}{}", line("ada", "x"));
+    let login = Login::new(Accounts::parse(marked).expect("good"), Clock::manual());
+    assert!(login.check("ada", b"x", ClientKey::LOCAL).is_ok(), "the mark is no part of the name");
     let usual = format!("ada:{}", hash_password(b"x").expect("memory"));
     assert!(usual.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert_eq!(Accounts::parse(usual).expect("what we print, we read").len(), 1);

@@ -38,6 +38,8 @@ fn refused() {
     for (arguments, code, says) in [
         (&["top"][..], 2, "which server? give the address of its admin listener with --admin ADDR"),
         (&["top", "--admin", "127.0.0.1:1"], 1, "cannot ask 127.0.0.1:1: "),
+        // As the banner has it.
+        (&["top", "--admin", "http://127.0.0.1:1/"], 1, "cannot ask 127.0.0.1:1: Connection refused"),
         (&["top", "--admin", "unix:/no/such/socket", "--once"], 1, "cannot ask unix:/no/such/socket: "),
         (&["top", "--twice"], 2, "unexpected argument '--twice'"),
     ] {

@@ -19,6 +19,7 @@ fn printed(command: &mut Command) -> String {
 
 /// What `check` finds, in order, and how it ends.
 #[test]
+#[allow(clippy::too_many_lines, reason = "rows")]
 fn check_finds() {
     let folder = scratch("check");
     fs::create_dir_all(folder.join("site")).expect("a place to write");
@@ -42,15 +43,50 @@ fn check_finds() {
     write("short-token", "short\n", 0o600);
     write("program", "", 0o700);
 
+    fs::create_dir_all(folder.join("whole")).expect("a place to write");
+    write("whole/index.html", "", 0o600);
+    let long_path = format!("unix:/{}", "x".repeat(107));
+    let no_index = format!("warning: --spa, and no index.html that can be read in {}", at("site"));
+
     let bind = "ok: --bind 127.0.0.1:8000";
     let rows: &[(&[&str], i32, &[&str])] = &[
         (&[], 0, &[bind]),
         (&["-b", "[::1]:0", "-b", "unix:x"], 0, &["ok: --bind [::1]:0", "ok: --bind unix:x"]),
+        (&["-b", "nowhere"], 1, &["error: --bind nowhere: invalid socket address; write HOST:PORT, as in "]),
+        (&["-b", "unix:"], 1, &["error: --bind unix:: a path must follow, as in unix:/run/selvedge.sock"]),
+        (&["-b", "unix:@name"], 1, &["error: --bind unix:@name: an abstract name can only be passed"]),
+        (&["-b", &long_path], 1, &["error: --bind unix:/xxx"]),
+        (&["-b", &format!("unix:{}", at("users"))], 1, &["error: --bind unix:"]),
         (
-            &["-b", "nowhere"],
+            &["-b", "fd:"],
             1,
-            &["error: --bind nowhere: invalid socket address; write HOST:PORT or unix:PATH"],
+            &["error: --bind fd:: the number or the name of a socket must follow, as in fd:3"],
         ),
+        (&["-b", "fd:99999999999"], 1, &["error: --bind fd:99999999999: no descriptor has such a number"]),
+        (&["-b", "fd:x"], 0, &["warning: --bind fd:x: no socket was passed"]),
+        (&["-b", "fd:999"], 0, &["warning: --bind fd:999: no such descriptor is open; a server needs it"]),
+        (
+            &["-b", "127.0.0.1:1", "-b", "127.0.0.1:1"],
+            1,
+            &[
+                "ok: ",
+                "ok: ",
+                "error: --bind 127.0.0.1:1 and --bind 127.0.0.1:1 are one address; name it once",
+            ],
+        ),
+        (
+            &["-b", "localhost:1", "--admin", "localhost:1"],
+            1,
+            &["ok: ", "error: --bind localhost:1 and --admin localhost:1 are one", "ok: --admin "],
+        ),
+        (
+            &["-b", "127.0.0.1:0", "-b", "127.0.0.1:0", "-b", "localhost:0", "-b", "localhost:0"],
+            0,
+            &["ok: "; 4],
+        ),
+        (&["-b", "127.0.0.1:1", "-b", "[::1]:1"], 0, &["ok: ", "ok: "]),
+        (&[&at("site"), "--spa"], 0, &[bind, "ok: directory ", &no_index]),
+        (&[&at("whole"), "--spa"], 0, &[bind, "ok: directory "]),
         (&["-b", "unix:/no/such/x"], 1, &["error: --bind unix:/no/such/x: no such directory /no/such"]),
         (&[&at("site")], 0, &[bind, "ok: directory "]),
         (&["-c", &at("config.toml"), &at("site")], 0, &["ok: configuration ", bind, "ok: directory "]),
@@ -67,7 +103,7 @@ fn check_finds() {
         ),
         (&["--redirect-http", "127.0.0.1:80", "--tls-self-signed"], 0, &[bind, "ok: --redirect-http "]),
         (&["--admin", "127.0.0.1:0"], 0, &[bind, "ok: --admin 127.0.0.1:0"]),
-        (&["--admin", "fd:admin"], 0, &[bind, "ok: --admin fd:admin"]),
+        (&["--admin", "fd:admin"], 0, &[bind, "warning: --admin fd:admin: no socket was passed"]),
         (&["--admin", "0.0.0.0:0"], 1, &[bind, "error: --admin 0.0.0.0:0: other machines can reach it"]),
         (&["--admin", "nowhere"], 1, &[bind, "error: --admin nowhere: "]),
         (&["--admin", "unix:/no/such/x"], 1, &[bind, "error: --admin unix:/no/such/x: no such directory "]),
@@ -140,6 +176,17 @@ fn refused() {
         (&[path], 1, "' is not a directory; name the one it is in"),
         (&["check", "--zzz"], 2, "unexpected argument '--zzz'"),
         (&["check", ".", "."], 2, "unexpected argument '.'"),
+        (
+            &["--listing", "on", "."],
+            2,
+            "unexpected argument '.'; a switch takes its value as --listing=on; see 'selv",
+        ),
+        (
+            &["check", "--spa", "off", "."],
+            2,
+            "unexpected argument '.'; a switch takes its value as --spa=off; see",
+        ),
+        (&["--spa", ".", "x"], 2, "unexpected argument 'x'; see"),
         (&["hash-password", "x"], 2, "unexpected argument 'x'"),
         (
             &["--max-body", "1", "hash-password"],
@@ -374,6 +421,9 @@ fn completions() {
             ("selvedge che", "check"),
             ("selvedge check --max-hea", "--max-head --max-headers"),
             ("selvedge completions ", "bash zsh fish"),
+            // A switch takes nothing from the word behind it.
+            ("selvedge --gzip che", "check"),
+            ("selvedge check --gzip --listing --max-hea", "--max-head --max-headers"),
         ] {
             let bash = r#"source "$0"; compopt() { :; }; IFS=' ' read -ra COMP_WORDS <<<"$1"
                 [[ $1 == *' ' ]] && COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -384,6 +434,35 @@ fn completions() {
             let missing: Vec<_> = expected.split(' ').filter(|word| !offered.contains(word)).collect();
             assert!(missing.is_empty() && offered.len() < 20, "{words}: {offered:?}");
         }
+        let text = fs::read_to_string(&script).expect("written");
+        assert!(text.contains("--log-level)") && !text.contains("--gzip)"), "{text}");
+    }
+    let zsh = fs::read_to_string(folder.join("zsh")).expect("written");
+    // The value in the same word, or none.
+    assert!(zsh.contains("'--gzip=-[") && zsh.contains("'--log-level=["), "{zsh}");
+    for (words, expected) in [
+        ("selvedge --log-level ", "debug error info trace warn"),
+        ("selvedge --tls-profile ", "intermediate modern"),
+        ("selvedge check --log-level ", "debug error info trace warn"),
+        (
+            "selvedge --log-level=",
+            "--log-level=debug --log-level=error --log-level=info --log-level=trace --log-level=warn",
+        ),
+        ("selvedge completions ", "bash fish zsh"),
+        ("selvedge --gzip=", "--gzip=off --gzip=on"),
+        ("selvedge check --spa=", "--spa=off --spa=on"),
+        ("selvedge --gzip che", "check"),
+        ("selvedge --gzip=off --listing che", "check"),
+        ("selvedge --max-body 1MiB che", "check"),
+        ("selvedge check --gzip ", "bash fish zsh"),
+        ("selvedge --gzip --log-l", "--log-level"),
+    ] {
+        let mut fish = Command::new("fish");
+        fish.args(["--no-config", "-c", "source $argv[1]; complete -C $argv[2]"]).arg(folder.join("fish"));
+        let Ok(output) = fish.arg(words).env("HOME", &folder).current_dir(&folder).output() else { break };
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let offered: Vec<_> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(offered.join(" "), expected, "{words}: {:?}", String::from_utf8_lossy(&output.stderr));
     }
     let _ = fs::remove_dir_all(folder);
 }

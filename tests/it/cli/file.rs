@@ -66,9 +66,16 @@ const ROWS: &[Row] = &[
         Err(":1:8: bad value for bind: a text where a list is expected; write ['…', '…']"),
     ),
     ("bind = ['a:1', 2]", Err(":1:16: bad value for bind: a number where a text is expected; write '2'")),
+    (
+        "unix-mode = 0o660",
+        Err(":1:13: bad value for unix-mode: a number where a text is expected; write '0660'"),
+    ),
+    ("unix-mode = 0o0600", Err("a number where a text is expected; write '0600'")),
+    ("unix-mode = 660", Err("a number where a text is expected; write '660'")),
+    ("unix-mode = '0660'", Ok("unix-mode = \"0660\" # ")),
     ("bind = []", Err(":1: bad value for bind: no address to listen on")),
-    ("allow-host = ['ä', 'a:1']", Err(":1:20: bad value for allow-host: 'a:1' is no host")),
-    ("header = ['A: b', 'no colon']", Err(":1:19: bad value for header: no colon; write 'Name: value'")),
+    ("allow-host = ['a', 'a:1']", Err(":1:20: bad value for allow-host: 'a:1' is no host")),
+    ("header = ['A: ä', 'no colon']", Err(":1:19: bad value for header: no colon; write 'Name: value'")),
     ("header = {A = 'b'}", Err(":1:10: bad value for header: a table where a list is expected")),
     (
         "client-ip-from = 'you'",

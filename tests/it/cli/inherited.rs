@@ -116,6 +116,19 @@ fn unix_sockets() {
     }
     assert!(Path::new(&path).exists());
     let _ = std::fs::remove_file(path);
+    // What was asked to be encrypted is not served in the clear.
+    #[cfg(feature = "self-signed")]
+    {
+        let path = scratch("passed-plain.sock");
+        let plain = UnixListener::bind(&path).expect("a place");
+        refused(
+            plain,
+            &["--tls-self-signed"],
+            2,
+            "TLS, and Unix sockets alone, where no TLS is spoken; give --bind",
+        );
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// Runs the program on what cannot be listened on; it says so in one line.
@@ -142,7 +155,8 @@ fn what_is_no_listening_stream_socket() {
     refused(one, &[], 1, "its socket does not listen");
     refused(udp, &[], 1, "its socket is for datagrams or packets, and HTTP/1.1 needs a stream");
     refused(file(), &["--bind", "fd:99999999999"], 2, "'fd:99999999999': no descriptor has such a number");
-    refused(file(), &["--bind", "fd:"], 2, "no such socket was passed; those there are: unknown");
+    refused(file(), &["--bind", "fd:"], 2, "'fd:': the number or the name of a socket must follow");
+    refused(file(), &["--bind", "fd:x"], 2, "no such socket was passed; those there are: unknown");
     refused(file(), &["--bind", "fd:-1"], 2, "no such socket was passed");
 }
 

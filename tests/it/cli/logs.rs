@@ -399,3 +399,57 @@ fn devices() {
         serving.end(0);
     }
 }
+
+/// A wrong password of a directory is a line of the log, as one of the application is; a request that names nobody is not,
+/// and is told from it.
+#[test]
+fn passwords_of_a_directory() {
+    let file = scratch("directory-users");
+    fs::write(&file, crate::accounts::line("ada", "right")).expect("a place to write");
+    let users = ["--users", file.to_str().expect("UTF-8"), "--throttle", "off", env!("CARGO_TARGET_TMPDIR")];
+    let wrong = ": no login for 127.0.0.1: wrong name or password";
+    for (level, field, status, says) in [
+        ("debug", "", 401, ": no credentials (401)"),
+        ("debug", "Authorization: Bearer x\r\n", 401, ": no credentials (401)"),
+        ("debug", "Authorization: Basic !!!\r\n", 401, ": wrong name or password (401)"),
+        ("info", "Authorization: Basic YWRhOndyb25n\r\n", 401, wrong),
+        ("info", "Authorization: Basic Ym9iOnJpZ2h0\r\n", 401, wrong),
+        ("info", "Authorization: Basic YWRhOnJpZ2h0\r\n", 404, ""),
+    ] {
+        let mut serving = Serving::start(program(&UNLIMITED).args(users).args(["--log-level", level]));
+        let request = format!("GET /none HTTP/1.1\r\nHost: a\r\n{field}Connection: close\r\n\r\n");
+        let answer = ask(&serving, request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{field}: {answer}");
+        let challenge = "www-authenticate: Basic realm=";
+        assert_eq!(answer.to_lowercase().contains(&challenge.to_lowercase()), status == 401, "{answer}");
+        if !says.is_empty() {
+            let line = serving.read_to(says);
+            assert!(
+                line.contains(if says == wrong { " INFO  request " } else { " DEBUG request " }),
+                "{line}"
+            );
+            assert!(!line.contains("ada") && !line.contains("bob"), "{line}");
+        }
+        serving.signal(Signal::TERM);
+        let rest = serving.end(0);
+        assert!(!rest.contains(wrong), "{field}: {rest}");
+    }
+    let _ = fs::remove_file(file);
+}
+
+/// An application without its page is told of at the start: whatever is asked for would be 404.
+#[test]
+fn an_application_without_its_page() {
+    let folder = scratch("application");
+    fs::create_dir_all(&folder).expect("a place to write");
+    let path = folder.to_str().expect("UTF-8");
+    let says = format!(" WARN  --spa, and no index.html that can be read in {path}\n");
+    for (arguments, expected) in [(&["--spa", path][..], true), (&[path], false)] {
+        let (_serving, seen) = super::begin(program(&super::ANY).args(arguments));
+        assert_eq!(seen.contains(&says), expected, "{seen}");
+    }
+    fs::write(folder.join("index.html"), "").expect("written");
+    let (_serving, seen) = super::begin(program(&super::ANY).args(["--spa", path]));
+    assert!(!seen.contains("--spa"), "{seen}");
+    let _ = fs::remove_dir_all(folder);
+}

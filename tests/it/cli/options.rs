@@ -34,6 +34,8 @@ fn lines(text: &str) -> Vec<Line> {
             Some(pair) => pair,
             None => (value.strip_prefix("# [[")?.strip_suffix("]]")?, ""),
         };
+        // What stands there to be seen, and not to be read.
+        let name = name.trim_start_matches("# ");
         Some(Line { name: name.into(), value: value.into(), origin: origin.into() })
     });
     lines.collect()
@@ -171,6 +173,27 @@ fn precedence() {
     let _ = fs::remove_file(file);
 }
 
+/// Blanks around the values of a list in a variable are nobody's; those within a value are.
+#[test]
+fn lists_in_variables() {
+    for (name, value, says) in [
+        ("SELVEDGE_ALLOW_HOST", "a.example, b.example", "allow-host = [\"a.example\", \"b.example\"] # "),
+        (
+            "SELVEDGE_ALLOW_HOST",
+            " a.example\t,\n b.example ",
+            "allow-host = [\"a.example\", \"b.example\"] # ",
+        ),
+        ("SELVEDGE_ALLOW_HOST", " ", "allow-host = [] # "),
+        ("SELVEDGE_BIND", "[::1]:0, unix:/run/a b", "bind = [\"[::1]:0\", \"unix:/run/a b\"] # "),
+        ("SELVEDGE_TRUSTED_PROXY", "10.0.0.0/8, ::1", "trusted-proxy = [\"10.0.0.0/8\", \"::1/128\"] # "),
+        ("SELVEDGE_NO_HEADER", "server ,x-frame-options", "no-header = [\"server\", \"x-frame-options\"] # "),
+        ("SELVEDGE_HEADER", "a: b,  c\n d: e\n", "header = [\"a: b,  c\", \"d: e\"] # "),
+    ] {
+        let text = printed(program(&["print-config"]).env(name, value));
+        assert!(text.lines().any(|line| line.starts_with(says)), "{name}={value:?}: no {says} in\n{text}");
+    }
+}
+
 /// What a server of files has unasked, it does not have when asked for something else.
 #[test]
 fn rates_by_what_is_served() {
@@ -185,6 +208,31 @@ fn rates_by_what_is_served() {
         let line = lines(&text).into_iter().find(|line| line.name == "rate-limit").expect("it is there");
         assert_eq!(line.value, rate, "{arguments:?}");
     }
+}
+
+/// What is printed pins no default that is another for a directory.
+#[test]
+fn defaults_by_what_is_served_stay_so() {
+    let file = scratch("unpinned.toml");
+    let path = file.to_str().expect("UTF-8");
+    for (before, after, rate) in [
+        (&[][..], &["."][..], "\"600/60s\""),
+        (&["--max-body", "4MiB"], &["."], "\"600/60s\""),
+        (&["."], &["off"], "\"30/60s\""),
+        (&["."], &[], "\"600/60s\""),
+        (&["--rate-limit", "30/60s"], &["."], "\"30/60s\""),
+        (&[".", "--rate-limit", "off"], &["off"], "\"off\""),
+    ] {
+        fs::write(&file, printed(program(before).arg("print-config"))).expect("a place to write");
+        let text = printed(program(&["-c", path, "print-config"]).args(after));
+        let line = lines(&text).into_iter().find(|line| line.name == "rate-limit").expect("it is there");
+        assert_eq!(line.value, rate, "{before:?} {after:?}");
+    }
+    let text = printed(&mut program(&["print-config"]));
+    let why = "# By default another for a directory (600/60s) than for the built-in application (30/60s).\n\
+               # rate-limit = \"30/60s\" # default\n";
+    assert!(text.contains(why), "{text}");
+    let _ = fs::remove_file(file);
 }
 
 /// Values of variables may stand in files, without the line end an editor leaves there.

@@ -15,7 +15,7 @@ fn the_file_is_read_again() {
         (
             "log-level = 'debug'\nkeep-alive = '5s'\nallow-host = ['a', 'b']\nmax-in-flight = 99\n",
             &[
-                "INFO  SIGHUP: allow-host is now a, b; it was ",
+                "INFO  SIGHUP: allow-host is now a, b; it was none\n",
                 "INFO  SIGHUP: log-level is now debug; it was info",
                 "WARN  SIGHUP: max-in-flight stays 100; 99 takes effect with a restart",
                 "INFO  SIGHUP: keep-alive is now 5s; it was 15s",
@@ -25,7 +25,7 @@ fn the_file_is_read_again() {
         (
             "log-level = 'debug'\nkeep-alive = '5s'\nmax-in-flight = 99\n",
             &[
-                "INFO  SIGHUP: allow-host is now ; it was a, b",
+                "INFO  SIGHUP: allow-host is now none; it was a, b\n",
                 "WARN  SIGHUP: max-in-flight stays 100; 99 takes effect with a restart",
             ],
         ),

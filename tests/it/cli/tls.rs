@@ -72,6 +72,24 @@ fn options_that_do_not_go_together() {
     for (arguments, says) in rows {
         check(arguments, &[], 2, says);
     }
+    let socket = format!("unix:{}", super::scratch("plain-socket").display());
+    for (arguments, says) in [
+        (
+            &["--tls-cert", "a", "--tls-key", "b"][..],
+            "--tls-cert, and Unix sockets alone, where no TLS is spoken; give",
+        ),
+        (
+            &["--tls-self-signed"],
+            "--tls-self-signed, and Unix sockets alone, where no TLS is spoken; give --bind HOST:PORT",
+        ),
+    ] {
+        check(&[&["--bind", &*socket], arguments].concat(), &[], 2, says);
+        let output =
+            program(&["check", "--bind", &*socket]).args(arguments).output().expect("the program runs");
+        let found = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{found}");
+        assert!(found.contains(&format!("error: {says}")), "{found}");
+    }
     let variables: &[(&[(&str, &str)], &str)] = &[
         (&[("SELVEDGE_TLS_CERT", "a")], "--tls-cert without --tls-key; give both"),
         (&[("SELVEDGE_TLS_SELF_SIGNED", "maybe")], "bad value for SELVEDGE_TLS_SELF_SIGNED: "),
