@@ -18,6 +18,7 @@
 //! | a handler hangs | reported, another stands in | `in_flight::others_stand_in_for_stuck_handlers` |
 //! | 2,000 of each | threads, descriptors and memory stay | `baseline::nothing_is_kept`, `scripts/run-baseline` |
 //! | SIGTERM under load | every request taken on is answered | `signals::ending_under_load` |
+//! | … without a descriptor | doors close, and the file of a Unix socket goes | `signals::ending_without_descriptors` |
 //! | SIGHUP under load | no request fails | `signals::reloading_under_load` |
 //! | restarts on a socket that is passed | no request fails | `cli::restart::restarts_fail_nobody` |
 //! | SIGKILL | the next one listens there at once, on TCP and on the file it left | `signals::killed_and_started_again` |
