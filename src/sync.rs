@@ -63,7 +63,7 @@ mod product {
 /// order, or in many.
 #[cfg(loom)]
 mod model {
-    pub use checker::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+    pub use checker::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
     pub use checker::thread::{Builder, Thread, current};
     #[cfg(not(shuttle))]
     use loom as checker;
