@@ -214,6 +214,32 @@ fn who_makes_room() {
     }
 }
 
+/// Who is far away is silent for a round trip, in the middle of the handshake or after it, and is not taken for who says nothing.
+#[test]
+fn who_is_far_away_keeps_his_seat() {
+    for (version, agrees) in [(&TLS13, false), (&TLS13, true), (&TLS12, true)] {
+        let (server, _) = gated(|config| {
+            config.max_connections = 2;
+            config.seat_wait = PATIENCE;
+        });
+        let mut idle = client(&server);
+        assert_eq!(idle.get("/").status, 200);
+        let config = Arc::new(Offer { versions: &[version], ..Offer::default() }.config());
+        let mut distant = with(&server, &config, "localhost");
+        if agrees {
+            shake_hands(&mut distant);
+        } else {
+            let Secure { conn, sock } = &mut distant.stream;
+            conn.write_tls(sock).expect("it reads");
+        }
+        // Longer than an honest client that is near would be silent.
+        thread::sleep(ms(80));
+        assert_eq!(client(&server).get("/").status, 200, "{version:?}");
+        idle.expect_end();
+        assert_eq!(distant.get("/").status, 200, "{version:?}");
+    }
+}
+
 #[test]
 fn the_end_of_a_server() {
     let (server, gate) = gated(|config| config.handshake_timeout = NEVER);
