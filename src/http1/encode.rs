@@ -14,8 +14,8 @@ pub struct Outgoing<'a> {
     pub status: StatusCode,
     /// The media type, where `fields` does not have it.
     pub content_type: Option<&'a HeaderValue>,
-    /// The handler's fields, less those that the server owns.
-    pub fields: &'a HeaderMap,
+    /// The handler's fields, of which those that the server owns are left out.
+    pub fields: Option<&'a HeaderMap>,
     /// How the body is delimited.
     pub length: Length,
     /// What becomes of the connection.
@@ -26,6 +26,12 @@ pub struct Outgoing<'a> {
     pub request_id: u64,
     /// Fields that every answer has.
     pub standing: Option<&'a StandingFields>,
+}
+
+impl Outgoing<'_> {
+    fn has(&self, name: &HeaderName) -> bool {
+        self.fields.is_some_and(|fields| fields.contains_key(name))
+    }
 }
 
 /// How the body of an answer is delimited (RFC 9112 §6.3). An answer to HEAD says what one to GET would.
@@ -93,12 +99,13 @@ impl StandingFields {
     fn write(&self, out: &mut Vec<u8>, answer: &Outgoing<'_>) {
         let Outgoing { content_type, fields, .. } = *answer;
         let has_type = content_type.is_some() && self.has_content_type;
-        if !has_type && !fields.keys().any(|name| self.lines.iter().any(|(standing, _)| standing == name)) {
+        let is_standing = |name: &HeaderName| self.lines.iter().any(|(standing, _)| standing == name);
+        if !has_type && !fields.is_some_and(|fields| fields.keys().any(is_standing)) {
             return out.extend_from_slice(&self.block);
         }
         let mut start = 0;
         for (name, end) in &self.lines {
-            let is_replaced = fields.contains_key(name) && name != VARY;
+            let is_replaced = answer.has(name) && name != VARY;
             if !(is_replaced || has_type && name == CONTENT_TYPE) {
                 out.extend_from_slice(&self.block[start..*end]);
             }
@@ -121,7 +128,7 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
         out.extend_from_slice(b"\r\n");
     }
 
-    if !fields.contains_key(DATE) {
+    if !answer.has(&DATE) {
         let mut line = *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
         line[b"Date: ".len()..][..answer.date.len()].copy_from_slice(answer.date);
         out.extend_from_slice(&line);
@@ -140,8 +147,8 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
             Length::UntilClose => {}
         }
     }
-    let names_protocol = persistence == Persistence::Upgrade
-        || status == StatusCode::UPGRADE_REQUIRED && fields.contains_key(UPGRADE);
+    let names_protocol =
+        persistence == Persistence::Upgrade || status == StatusCode::UPGRADE_REQUIRED && answer.has(&UPGRADE);
     let persistence = if length == Length::UntilClose { Persistence::Close } else { persistence };
     out.extend_from_slice(match (persistence, names_protocol) {
         (Persistence::Close, false) => b"Connection: close\r\n",
@@ -154,12 +161,12 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
     if let Some(content_type) = content_type {
         push_field(out, b"content-type", content_type.as_bytes());
     }
-    for (name, value) in fields {
+    for (name, value) in fields.into_iter().flatten() {
         if !is_owned(name) || (names_protocol && name == UPGRADE) {
             push_field(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    if !fields.contains_key(REQUEST_ID) {
+    if !answer.has(&REQUEST_ID) {
         let mut line = *b"X-Request-Id: 0123456789abcdef\r\n";
         for (place, digit) in line[b"X-Request-Id: ".len()..][..16].iter_mut().enumerate() {
             *digit = DIGITS[(answer.request_id >> (60 - 4 * place) & 0xf) as usize];

@@ -24,11 +24,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,
-    /// The media type of a response that has no other field: then there need not be a map.
+    /// The media type, as long as there is no map: most responses have no other field.
     content_type: Option<HeaderValue>,
-    /// Empty where `content_type` is something.
-    headers: HeaderMap,
-    /// A map with `content_type`, for those who look before anything else is put in.
+    /// The fields, once they have been changed. In a box, because responses are moved about.
+    headers: Option<Box<HeaderMap>>,
+    /// A map with `content_type`, for those who look before anything is changed.
     shown: OnceCell<Box<HeaderMap>>,
     body: Body,
     pub(crate) standing: Option<Arc<StandingFields>>,
@@ -42,7 +42,7 @@ impl Response {
         Response {
             status,
             content_type: None,
-            headers: HeaderMap::new(),
+            headers: None,
             shown: OnceCell::new(),
             body: Body::empty(),
             standing: None,
@@ -115,7 +115,7 @@ impl Response {
     /// ```
     pub fn upgrade(protocol: HeaderValue, speak: impl FnOnce(Upgraded) + Send + 'static) -> Self {
         let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
-        response.headers.insert(UPGRADE, protocol);
+        response.headers_mut().insert(UPGRADE, protocol);
         response.upgrade = Some(UpgradeHandler(Box::new(speak)));
         response
     }
@@ -165,22 +165,21 @@ impl Response {
 
     /// The fields.
     pub fn headers(&self) -> &HeaderMap {
-        let Some(content_type) = &self.content_type else { return &self.headers };
-        self.shown.get_or_init(|| Box::new(HeaderMap::from_iter([(CONTENT_TYPE, content_type.clone())])))
+        let shown =
+            || Box::new(self.content_type.iter().map(|value| (CONTENT_TYPE, value.clone())).collect());
+        self.headers.as_ref().unwrap_or_else(|| self.shown.get_or_init(shown))
     }
 
     /// The fields, to be changed.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        if let Some(content_type) = self.content_type.take() {
-            self.headers.insert(CONTENT_TYPE, content_type);
-            self.shown.take();
-        }
-        &mut self.headers
+        self.shown.take();
+        let content_type = self.content_type.take().map(|value| (CONTENT_TYPE, value));
+        self.headers.get_or_insert_with(|| Box::new(content_type.into_iter().collect()))
     }
 
-    /// The media type and the other fields, as they are kept: without building a map.
-    pub(crate) fn fields(&self) -> (Option<&HeaderValue>, &HeaderMap) {
-        (self.content_type.as_ref(), &self.headers)
+    /// The media type or, once they have been changed, all fields, as they are kept: without building a map.
+    pub(crate) fn fields(&self) -> (Option<&HeaderValue>, Option<&HeaderMap>) {
+        (self.content_type.as_ref(), self.headers.as_deref())
     }
 
     /// The body.
@@ -261,7 +260,7 @@ impl<B: Into<Body>> IntoResponse for http::Response<B> {
     fn into_response(self) -> Response {
         let (parts, body) = self.into_parts();
         let mut response = Response::new(parts.status).with_body(body);
-        response.headers = parts.headers;
+        *response.headers_mut() = parts.headers;
         response
     }
 }

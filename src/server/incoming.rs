@@ -178,14 +178,13 @@ impl Connection {
     /// Takes the stream back, if it was lent.
     pub(super) fn take_body_back(&mut self) -> Result<(), Stop> {
         let request = &mut self.exchange.request;
+        if matches!(request.incoming, Incoming::None) {
+            return Ok(());
+        }
         // The memory is given back before the answer is written: a slow reader has no part in the budget.
-        let source = match std::mem::take(&mut request.incoming) {
-            Incoming::None => return Ok(()),
-            Incoming::Buffered { .. } => {
-                self.wire.occupant.hold(0, 0);
-                return Ok(());
-            }
-            Incoming::Streamed(source) => source,
+        let Incoming::Streamed(source) = std::mem::take(&mut request.incoming) else {
+            self.wire.occupant.hold(0, 0);
+            return Ok(());
         };
         let Ok(loan) = source.into_any().downcast::<Loan>() else {
             return Err(Stop::Close(CloseReason::Broken));

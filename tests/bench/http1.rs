@@ -27,7 +27,7 @@ pub fn run(rounds: usize) {
         let answer = Outgoing {
             status: StatusCode::OK,
             content_type: None,
-            fields: &fields,
+            fields: Some(&fields),
             length: Length::Known(1166),
             persistence: Persistence::Implied,
             date: b"Sun, 06 Nov 1994 08:49:37 GMT",

@@ -24,7 +24,7 @@ fn plain(fields: &HeaderMap) -> Outgoing<'_> {
     Outgoing {
         status: StatusCode::OK,
         content_type: None,
-        fields,
+        fields: Some(fields),
         length: Length::Known(5),
         persistence: Persistence::Implied,
         date: DATE,

@@ -53,7 +53,7 @@ fn answer(choices: &mut Unstructured<'_>) -> Result<()> {
         &Outgoing {
             status,
             content_type: None,
-            fields: &fields,
+            fields: Some(&fields),
             length,
             persistence,
             date: DATE,
