@@ -58,9 +58,9 @@ class Server:
         began = time.perf_counter()
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while self.process.poll() is None and time.perf_counter() - began < 10:
-            if answers(self.plain or self.tls):
+            if answers(self.plain) if self.plain else listens(self.tls):
                 return time.perf_counter() - began
-            time.sleep(0.0005)
+            time.sleep(0.0002)
         sys.exit(f"bench: {self.name} does not start: {' '.join(self.command)}")
 
     def stop(self):
@@ -230,10 +230,11 @@ class Bench:
         holder.kill(), holder.wait()
         server.stop()
 
-    def start_up(self, name, server):
-        for _ in range(7):
-            self.note("start to first answer, ms", name, server.start() * 1e3)
-            server.stop()
+    def start_up(self, servers):
+        for turn in range(self.options.rounds):
+            for server in servers[turn % len(servers):] + servers[:turn % len(servers)]:
+                self.note("start to first answer, ms", server.name, server.start() * 1e3)
+                server.stop()
 
     def system_calls(self, server):
         if not shutil.which("strace"):
@@ -283,11 +284,21 @@ def number(figure):
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
 
 
-def answers(address):
+def listens(address):
     host, port = address.rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), 1):
             return True
+    except OSError:
+        return False
+
+
+def answers(address):
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), 1) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(1 << 10).startswith(b"HTTP/1.")
     except OSError:
         return False
 
@@ -325,6 +336,9 @@ def main():
         prepare(tmp)
         bench = Bench(options, tmp)
         servers = bench.servers()
+        # First of all: once a port has had thousands of connections, a client searches long for one of its own to it.
+        progress("start-up")
+        bench.start_up([servers[name] for name in ("selvedge", "nginx", "bare loop", "axum")])
         running = []
         try:
             for server in servers.values():
@@ -336,11 +350,10 @@ def main():
         finally:
             for server in running:
                 server.stop()
-        progress("memory, start-up, system calls")
+        progress("memory, system calls")
         for name in ("selvedge", "nginx", "bare loop", "axum"):
             for connections in (1000, 5000):
                 bench.idle(name, servers[name], connections)
-            bench.start_up(name, servers[name])
         bench.system_calls(servers["selvedge"])
         version = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip().rsplit("/", 1)[-1]
         print(f"{os.cpu_count()} cores, nginx {version}, medians of {options.rounds} rounds of {options.seconds} s; "
