@@ -263,6 +263,8 @@ impl Refusal {
     /// The server is shutting down.
     pub const DRAINING: Refusal =
         Refusal::closing(StatusCode::SERVICE_UNAVAILABLE, "shutting down").retry_after(OVERLOAD_PAUSE);
+    /// A Forwarded field in which a quoted string does not end: what its client said cannot be told from what proxies added.
+    pub const FORWARDED: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "malformed Forwarded");
     /// A path longer than the policy allows.
     pub const PATH_TOO_LONG: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "path too long");
     /// A path that, decoded, climbs with `..`, holds NUL, or is not decodable.
@@ -291,7 +293,7 @@ impl Refusal {
 impl Refusal {
     /// All of the above, the likely ones first.
     pub(crate) fn own() -> impl Iterator<Item = Refusal> {
-        const OTHERS: [Refusal; 17] = [
+        const OTHERS: [Refusal; 18] = [
             Refusal::TOO_MANY_REQUESTS,
             Refusal::THROTTLED,
             Refusal::OVERLOADED,
@@ -301,6 +303,7 @@ impl Refusal {
             Refusal::NO_MEMORY,
             Refusal::MEMORY_SHORT,
             Refusal::DRAINING,
+            Refusal::FORWARDED,
             Refusal::PATH_TOO_LONG,
             Refusal::PATH,
             Refusal::OTHER_HOST,

@@ -51,23 +51,17 @@ impl ClientIdentity {
     /// The client's address as the trusted proxies tell it; `None` if there is none to be had.
     fn find(&self, request: &Request) -> Option<IpAddr> {
         let peer = request.peer().map(|peer| peer.ip());
-        let name = match self.source {
+        let hops: Vec<Hop<'_>> = match self.source {
             AddressSource::Peer => return peer,
-            AddressSource::XForwardedFor => "x-forwarded-for",
-            AddressSource::Forwarded => "forwarded",
+            // It has no quotes: one in it must not hide a comma.
+            AddressSource::XForwardedFor => values(request, "x-forwarded-for")
+                .flat_map(|value| value.split(|&byte| byte == b','))
+                .map(Hop)
+                .collect(),
+            AddressSource::Forwarded => {
+                values(request, "forwarded").flat_map(|value| split(value, b',')).map(for_of).collect()
+            }
         };
-        let hops: Vec<Hop<'_>> = request
-            .head
-            .fields(request.input.message())
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .flat_map(|(_, value)| match self.source {
-                // What a client left open would swallow what a proxy appends: of such a field nothing is believed.
-                AddressSource::Forwarded if !is_closed(value) => vec![Hop(b"")],
-                AddressSource::Forwarded => split(value, b',').map(for_of).collect(),
-                // It has no quotes: one in it must not hide a comma.
-                _ => value.split(|&byte| byte == b',').map(Hop).collect(),
-            })
-            .collect();
         let mut client = peer;
         for hop in hops.iter().rev().take(MAX_HOPS) {
             // An address that cannot be read, or hides itself, ends the walk at the last one that was known.
@@ -83,17 +77,14 @@ impl ClientIdentity {
     /// Whether the proxy next to us had the request over TLS: the last word of X-Forwarded-Proto, or of `proto` in
     /// Forwarded. `None` if it does not say.
     fn says_secure(&self, request: &Request) -> Option<bool> {
-        let name = match self.source {
-            AddressSource::Peer => return None,
-            AddressSource::XForwardedFor => "x-forwarded-proto",
-            AddressSource::Forwarded => "forwarded",
-        };
-        let fields = request.head.fields(request.input.message());
-        let (_, value) = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).last()?;
         let scheme = match self.source {
-            AddressSource::Forwarded if !is_closed(value) => return None,
-            AddressSource::Forwarded => parameter(split(value, b',').last()?, b"proto")?,
-            _ => value.rsplit(|&byte| byte == b',').next()?.trim_ascii(),
+            AddressSource::Peer => return None,
+            AddressSource::XForwardedFor => {
+                values(request, "x-forwarded-proto").last()?.rsplit(|&byte| byte == b',').next()?.trim_ascii()
+            }
+            AddressSource::Forwarded => {
+                parameter(split(values(request, "forwarded").last()?, b',').last()?, b"proto")?
+            }
         };
         Some(scheme.eq_ignore_ascii_case(b"https"))
     }
@@ -105,6 +96,10 @@ impl Guard for ClientIdentity {
         let trusted =
             self.source != AddressSource::Peer && request.peer().is_none_or(|peer| self.trusts(peer.ip()));
         if trusted {
+            // What a client left open would swallow what a proxy appends.
+            if self.source == AddressSource::Forwarded && !values(request, "forwarded").all(is_closed) {
+                return Err(Refusal::FORWARDED);
+            }
             if let Some(address) = self.find(request) {
                 request.client = ClientKey::from(address);
                 request.client_address = Some(address);
@@ -117,6 +112,12 @@ impl Guard for ClientIdentity {
         }
         Ok(())
     }
+}
+
+/// The values of a request's fields of this name.
+fn values<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let fields = request.head.fields(request.input.message());
+    fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
 }
 
 fn is_claim(name: &[u8]) -> bool {
