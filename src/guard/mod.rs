@@ -33,6 +33,18 @@ use crate::service::Plan;
 use crate::sync::Arc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Who is asking, if a guard has found out: whose password or token came along, or who is logged in.
+#[cfg(feature = "auth")]
+pub(crate) fn user(request: &Request) -> Option<&str> {
+    auth::subject(request).or_else(|| session::user(request))
+}
+
+/// Nobody finds out.
+#[cfg(not(feature = "auth"))]
+pub(crate) fn user(_: &Request) -> Option<&str> {
+    None
+}
+
 /// Filters requests and seals responses. Called by many threads at once.
 ///
 /// ```

@@ -21,7 +21,7 @@ pub enum LogFormat {
     /// For people, and for programs that know the combined log format:
     ///
     /// ```text
-    /// 192.0.2.7 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1234 "-" "curl/8" 192.0.2.7:4321 0.000123 0123456789abcdef
+    /// 192.0.2.7 - ada [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1234 "-" "curl/8" 192.0.2.7:4321 0.000123 0123456789abcdef
     /// ```
     ///
     /// Peer, duration in seconds, request id and the version and group of TLS stand behind what the combined format has.
@@ -40,6 +40,8 @@ pub struct Access<'a> {
     pub client: Option<IpAddr>,
     /// The other end of the connection; `None` on a Unix socket.
     pub peer: Option<SocketAddr>,
+    /// Who is logged in, or whose token it is, if a guard has found out.
+    pub user: Option<&'a str>,
     /// Method and target, if they were read, and the version, if the whole request line was understood.
     pub request: Option<(&'a str, &'a [u8], Option<Version>)>,
     /// The status.
@@ -112,7 +114,9 @@ impl LogFormat {
 
 fn combined(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     push_client(access, line)?;
-    line.extend_from_slice(b" - - [");
+    line.extend_from_slice(b" - ");
+    push_word(line, access.user.filter(|user| !user.is_empty()).unwrap_or("-"));
+    line.extend_from_slice(b" [");
     push_clf(line, access.time);
     line.extend_from_slice(b"] \"");
     if let Some((method, target, version)) = access.request {
@@ -169,6 +173,7 @@ fn json(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
         }
         None => line.extend_from_slice(b"null"),
     }
+    push_member(line, "user", access.user.map(str::as_bytes));
     let (method, target, version) = access.request.map_or((None, None, None), |(method, target, version)| {
         let version = version.map(|version| if version == Version::HTTP_10 { "1.0" } else { "1.1" });
         (Some(method.as_bytes()), Some(target), version)
@@ -237,6 +242,20 @@ fn push_member(line: &mut Vec<u8>, name: &str, value: Option<&[u8]>) {
         }
         Some(value) => push_json(line, value),
         None => line.extend_from_slice(b"null"),
+    }
+}
+
+/// What stands between spaces has none.
+fn push_word(line: &mut Vec<u8>, text: &str) {
+    let shown = &text.as_bytes()[..text.len().min(MAX_TEXT)];
+    for (number, word) in shown.split(|&byte| byte == b' ').enumerate() {
+        if number > 0 {
+            line.extend_from_slice(br"\x20");
+        }
+        push_escaped(line, word);
+    }
+    if text.len() > MAX_TEXT {
+        line.extend_from_slice("…".as_bytes());
     }
 }
 

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::shared::Shared;
 use crate::clock::Tick;
 use crate::error::Refusal;
+use crate::guard;
 use crate::message::Request;
 use crate::monitor::metrics::Answered;
 use crate::monitor::{Access, AccessLog, HitKind};
@@ -62,6 +63,7 @@ impl Shared {
             time: self.clock.date(),
             client: request.client_address(),
             peer: request.peer(),
+            user: guard::user(request),
             request: (!target.is_empty()).then(|| (head.method.as_str(), target, version)),
             status,
             bytes,
@@ -74,8 +76,8 @@ impl Shared {
         log.record(&access, line);
     }
 
-    /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself, to wake
-    /// its listeners: nobody asked then.
+    /// Takes note of the refusal of a connection that never had a worker. At the end the server connects to itself where that is
+    /// what wakes a listener: nobody asked then.
     pub(super) fn note_turned_away(&self, request: &Request, refusal: Refusal, bytes: usize) {
         if refusal == Refusal::DRAINING || self.standing.is_draining() {
             return;

@@ -48,6 +48,7 @@ fn main() {
         time: UNIX_EPOCH + Duration::from_millis(1_769_860_800_123),
         client: Some(peer.ip()),
         peer: Some(peer),
+        user: None,
         request: Some(("GET", b"/some/path?with=query", Some(Version::HTTP_11))),
         status: StatusCode::OK,
         bytes: 1234,

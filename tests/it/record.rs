@@ -118,6 +118,7 @@ fn access(target: &[u8]) -> Access<'_> {
         time: UNIX_EPOCH + Duration::from_millis(1_769_860_800_123),
         client: Some(peer.ip()),
         peer: Some(peer),
+        user: None,
         request: Some(("GET", target, Some(Version::HTTP_11))),
         status: StatusCode::OK,
         bytes: 1234,
@@ -151,6 +152,8 @@ fn access_records() {
     (tls.version, tls.group, tls.client) = ("TLSv1.3", Some("X25519"), Some(alice));
     let encrypted = Access { tls: Some(&tls), ..refused };
     let incomplete = Access { request: Some(("POST", b"/", None)), ..refused };
+    let ada = Access { user: Some("Ada \"\n Lovelace"), ..incomplete };
+    let empty = Access { user: Some(""), ..incomplete };
     let behind = Access { client: Some("192.0.2.7".parse().expect("an address")), ..known };
     for (access, format, expected) in [
         (
@@ -171,7 +174,7 @@ fn access_records() {
         (
             incomplete,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":"POST","target":"/","version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"user":null,"method":"POST","target":"/","version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
         ),
         (
             encrypted,
@@ -181,17 +184,32 @@ fn access_records() {
         (
             encrypted,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":"TLSv1.3","group":"X25519","client_certificate":"CN=a\"lice"}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"user":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":"TLSv1.3","group":"X25519","client_certificate":"CN=a\"lice"}"#,
+        ),
+        (
+            ada,
+            LogFormat::Text,
+            r#"local - Ada\x20\"\n\x20Lovelace [31/Jan/2026:12:00:00 +0000] "POST /" 400 1234 "-" "-" local 1.000123 0000000000000000 -"#,
+        ),
+        (
+            empty,
+            LogFormat::Text,
+            r#"local - - [31/Jan/2026:12:00:00 +0000] "POST /" 400 1234 "-" "-" local 1.000123 0000000000000000 -"#,
+        ),
+        (
+            ada,
+            LogFormat::Json,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"user":"Ada \"\n Lovelace","method":"POST","target":"/","version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
         ),
         (
             behind,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"192.0.2.7","peer":"[2001:db8::7]:4321","method":"GET","target":"/a?b=\"c\"","version":"1.1","status":200,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":"/a?b=\"c\"","referer":null,"tls":null,"group":null}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"192.0.2.7","peer":"[2001:db8::7]:4321","user":null,"method":"GET","target":"/a?b=\"c\"","version":"1.1","status":200,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":"/a?b=\"c\"","referer":null,"tls":null,"group":null}"#,
         ),
         (
             refused,
             LogFormat::Json,
-            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
+            r#"{"time":"2026-01-31T12:00:00.123Z","client":"local","peer":null,"user":null,"method":null,"target":null,"version":null,"status":400,"bytes":1234,"duration_us":1000123,"request_id":"0000000000000000","user_agent":null,"referer":null,"tls":null,"group":null}"#,
         ),
     ] {
         assert_eq!(line(format, &access), format!("{expected}\n"));

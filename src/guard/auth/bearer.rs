@@ -35,6 +35,10 @@ pub struct BearerAuth {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject(pub Arc<str>);
 
+pub(crate) fn subject(request: &Request) -> Option<&str> {
+    request.extensions()?.get::<Subject>().map(|subject| &*subject.0)
+}
+
 impl BearerAuth {
     /// Asks for a token of `tokens` on every path.
     pub fn new(tokens: Arc<TokenStore>) -> Self {

@@ -239,6 +239,14 @@ fn csrf_digest(id: &Secret) -> Digest {
     Digest::derived("selvedge csrf token", id.as_str().as_bytes())
 }
 
+/// Who is logged in, as far as anybody has looked.
+pub(crate) fn user(request: &Request) -> Option<&str> {
+    match state(request) {
+        State::Live(_, record) => record.user.as_deref(),
+        State::Presented(_) | State::None => None,
+    }
+}
+
 fn state(request: &Request) -> &State {
     let carried = request.extensions().and_then(|all| all.get::<Carried>());
     carried.map_or(&State::None, |carried| &carried.state)

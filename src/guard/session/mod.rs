@@ -48,6 +48,7 @@ mod store;
 #[cfg(not(loom))]
 pub use cookie::{Presented, find_cookie};
 #[cfg(not(loom))]
+pub(crate) use guard::user;
 pub use guard::{SessionError, Sessions};
 pub use memory::MemoryStore;
 pub use store::{Record, SessionLimits, SessionStore, StoreError};

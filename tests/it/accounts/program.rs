@@ -127,6 +127,39 @@ fn users_of_a_file() {
     let _ = std::fs::remove_file(path);
 }
 
+/// The access log says who is logged in, whether by a session or with each request, and nothing of who only says so.
+#[test]
+fn users_in_the_access_log() {
+    let path = users("logged-users", &line("ada", "right"));
+    let log = users("users-access-log", "");
+    let arguments = ["--users", path.to_str().expect("UTF-8"), "--access-log", log.to_str().expect("UTF-8")];
+    let form = |body: &str| {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        format!("POST /login HTTP/1.1\r\nHost: h\r\n{kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let basic = |word: &str| format!("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {word}\r\n\r\n");
+    let folder: &[&str] = &[env!("CARGO_TARGET_TMPDIR")];
+    for (more, request, user) in [
+        (&[][..], form("username=ada&password=right"), "ada"),
+        (&[][..], form("username=ada&password=wrong"), "-"),
+        (folder, basic("YWRhOnJpZ2h0"), "ada"),
+        (folder, basic("YWRhOndyb25n"), "-"),
+    ] {
+        std::fs::write(&log, "").expect("a place to write");
+        let (mut serving, address, _) = serve(&[&arguments[..], more].concat());
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("a socket");
+        std::io::copy(&mut stream, &mut std::io::sink()).expect("it answers");
+        let id = rustix::process::Pid::from_child(&serving.0);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it runs");
+        serving.0.wait().expect("it ends");
+        let said = std::fs::read_to_string(&log).expect("UTF-8");
+        assert!(said.starts_with(&format!("127.0.0.1 - {user} [")), "{request}: {said}");
+    }
+    let _ = (std::fs::remove_file(path), std::fs::remove_file(log));
+}
+
 #[test]
 fn files_that_are_none() {
     let path = users("bad-users", "ada:swordfish\n");
