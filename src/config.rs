@@ -7,6 +7,7 @@ mod network;
 mod settings;
 mod value;
 
+pub(crate) use network::host;
 pub use network::{AddressSource, Network};
 pub use settings::{Group, SETTINGS, Setting};
 #[cfg(feature = "cli")]
@@ -181,8 +182,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether a server can run with these limits: each within the bounds of its [`Setting`], and none at odds with
-    /// another. The first that is not is named. [`bind`](Config::bind) is not looked at.
+    /// Whether a server can run with these limits: each within the bounds of its [`Setting`], none at odds with another, and
+    /// hosts that can be asked for. The first that is not is named. [`bind`](Config::bind) is not looked at.
     pub fn validate(&self) -> Result<(), Error> {
         // What can be written can be had: the bounds are those of the text, so they stand in one place.
         let mut scratch = self.clone();
@@ -195,6 +196,9 @@ impl Config {
         }
         if self.max_body > self.max_buffered as u64 {
             return Err(self.conflict("max-body", "max-buffered"));
+        }
+        for name in &self.allow_hosts {
+            host(name).map_err(|problem| Error::Setting { name: "allow-host", problem })?;
         }
         Ok(())
     }

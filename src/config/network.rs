@@ -1,4 +1,4 @@
-//! Which peers are trusted, and what they are trusted to tell.
+//! Which peers are trusted, what they are trusted to tell, and which hosts can be asked for.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -113,4 +113,26 @@ impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
+}
+
+/// A host as requests name it, without its port.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err(format!("'{text}' has a '*', and names are compared whole; write each of them"));
+    }
+    if !text.is_ascii() {
+        return Err(format!("'{text}' is not ASCII; write its name in DNS, as xn--bcher-kva.example"));
+    }
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let is_name = |name: &str| name.split('.').all(is_label);
+    if let Some(name) = text.strip_suffix('.').filter(|name| is_name(name)) {
+        return Err(format!("'{text}' ends with a dot; write it without: {name}"));
+    }
+    let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    if literal.map_or_else(|| is_name(text), |literal| literal.parse::<Ipv6Addr>().is_ok()) {
+        return Ok(text.into());
+    }
+    Err(format!("'{text}' is no host; write example.org or [::1], without a port"))
 }

@@ -194,6 +194,12 @@ fn combinations() {
             |config| config.rate_limit = Some(Rate { count: 0, span: Duration::from_secs(60) }),
             Err("--rate-limit: '0/60s' is not a rate within the bounds"),
         ),
+        (|config| config.allow_hosts = vec!["example.org".into(), "[::1]".into()], Ok(())),
+        (
+            |config| config.allow_hosts = vec!["example.org".into(), "*.example.org".into()],
+            Err("--allow-host: '*.example.org' has a '*', and names are compared whole; write each of them"),
+        ),
+        (|config| config.allow_hosts = vec!["example.org:80".into()], Err("is no host; write example.org")),
     ];
     for (index, (change, expected)) in rows.iter().enumerate() {
         let mut config = Config::default();

@@ -12,14 +12,13 @@ use super::Options;
 use super::form::{Form, Kind, LogOutlet, One, PathPairs, Switch, Word, directory, file, program};
 use super::unix::{Owner, read_mode};
 use crate::cli::sandbox::Mode;
-use crate::config::{AddressSource, Network, SETTINGS, Setting};
+use crate::config::{AddressSource, Network, SETTINGS, Setting, host};
 use crate::http1::is_owned;
 use crate::monitor::LogFormat;
 use clap::ValueHint;
 use http::{HeaderName, HeaderValue, header};
 use log::Level;
 use std::ffi::OsString;
-use std::net::Ipv6Addr;
 
 /// Something that can be said about how to serve.
 #[derive(Clone)]
@@ -245,27 +244,6 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 /// A name that a client can ask for: what can never match is a slip.
-fn host(text: &str) -> Result<String, String> {
-    if text.contains('*') {
-        return Err(format!("'{text}' has a '*', and names are compared whole; write each of them"));
-    }
-    if !text.is_ascii() {
-        return Err(format!("'{text}' is not ASCII; write its name in DNS, as xn--bcher-kva.example"));
-    }
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    let is_name = |name: &str| name.split('.').all(is_label);
-    if let Some(name) = text.strip_suffix('.').filter(|name| is_name(name)) {
-        return Err(format!("'{text}' ends with a dot; write it without: {name}"));
-    }
-    let literal = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    if literal.map_or_else(|| is_name(text), |literal| literal.parse::<Ipv6Addr>().is_ok()) {
-        return Ok(text.into());
-    }
-    Err(format!("'{text}' is no host; write example.org or [::1], without a port"))
-}
-
 fn name(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("an empty name; write a file in PATH".into());
