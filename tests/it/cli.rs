@@ -133,6 +133,11 @@ fn refused() {
         (&["--header", "X-Request-Id: 1"], 2, "'x-request-id' is the server's own"),
         (&["--header", "content-length: 1"], 2, "'content-length' is the server's own"),
         (&["--header", "Connection: close"], 2, "'connection' is the server's own"),
+        (
+            &["--no-header", "Date"],
+            2,
+            "bad value for --no-header: 'date' is the server's own, and in every answer",
+        ),
         (&["--header", "Transfer-Encoding: chunked"], 2, "'transfer-encoding' is the server's own"),
         (&["--log-file", "/no/such/directory/log"], 1, "cannot open the log file '/no/such/directory/log'"),
     ];

@@ -187,7 +187,7 @@ options! {
             "Where they say it: peer, x-forwarded-for or forwarded";
         "header", headers: One { read: field, show: show_field }.each_line(), "FIELD",
             "'Name: value' on every response; the last of a name counts";
-        "no-header", no_headers: One { read: field_name, show: HeaderName::to_string }.each(), "NAME",
+        "no-header", no_headers: One { read: left_out, show: HeaderName::to_string }.each(), "NAME",
             "Standing field that is left out, repeatable";
     }
     "Accounts" {
@@ -254,10 +254,25 @@ fn name(text: &str) -> Result<String, String> {
 fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("no colon; write 'Name: value'")?;
     let (name, value) = (field_name(name)?, field_value(value.trim())?);
-    if is_owned(&name) || name == header::DATE || name.as_str() == REQUEST_ID {
+    if is_servers(&name) {
         return Err(format!("'{name}' is the server's own; leave it out"));
     }
     Ok((name, value))
+}
+
+/// Whether the server writes it into its answers by itself.
+fn is_servers(name: &HeaderName) -> bool {
+    is_owned(name) || name == header::DATE || name.as_str() == REQUEST_ID
+}
+
+fn left_out(text: &str) -> Result<HeaderName, String> {
+    let name = field_name(text)?;
+    if is_servers(&name) {
+        return Err(format!(
+            "'{name}' is the server's own, and in every answer that needs it; leave this out"
+        ));
+    }
+    Ok(name)
 }
 
 fn show_field((name, value): &(HeaderName, HeaderValue)) -> String {
