@@ -9,6 +9,7 @@
 use super::{Exchange, Guard};
 use crate::config::{AddressSource, Network};
 use crate::error::Refusal;
+use crate::http1::split_unquoted;
 use crate::message::{ClientKey, Request};
 use std::net::{IpAddr, SocketAddr};
 
@@ -58,9 +59,7 @@ impl ClientIdentity {
                 .flat_map(|value| value.split(|&byte| byte == b','))
                 .map(Hop)
                 .collect(),
-            AddressSource::Forwarded => {
-                values(request, "forwarded").flat_map(|value| split(value, b',')).map(for_of).collect()
-            }
+            AddressSource::Forwarded => values(request, "forwarded").flat_map(elements).map(for_of).collect(),
         };
         let mut client = peer;
         for hop in hops.iter().rev().take(MAX_HOPS) {
@@ -83,7 +82,7 @@ impl ClientIdentity {
                 values(request, "x-forwarded-proto").last()?.rsplit(|&byte| byte == b',').next()?.trim_ascii()
             }
             AddressSource::Forwarded => {
-                parameter(split(values(request, "forwarded").last()?, b',').last()?, b"proto")?
+                parameter(values(request, "forwarded").flat_map(elements).last()?, b"proto")?
             }
         };
         Some(scheme.eq_ignore_ascii_case(b"https"))
@@ -130,9 +129,17 @@ fn is_claim(name: &[u8]) -> bool {
 struct Hop<'a>(&'a [u8]);
 
 impl Hop<'_> {
-    /// The address, with or without a port; IPv6 bare or in brackets. `unknown` and `_hidden` have none.
+    /// The address, with or without a port, which may be hidden (RFC 7239 §6); IPv6 bare or in brackets. `unknown` and
+    /// `_hidden` have none.
     fn address(&self) -> Option<IpAddr> {
         let text = std::str::from_utf8(self.0).ok()?.trim_matches([' ', '\t']);
+        let is_hidden = |port: &str| {
+            port.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) && port.len() > 1
+        };
+        let text = match text.rsplit_once(':') {
+            Some((node, port)) if port.starts_with('_') && is_hidden(port) => node,
+            _ => text,
+        };
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         bare.parse::<IpAddr>()
             .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
@@ -160,19 +167,9 @@ fn is_closed(value: &[u8]) -> bool {
     !quoted
 }
 
-/// The parts of `value` between separators; one within a quoted string separates nothing.
-fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    value.split(move |&byte| {
-        let separates = byte == separator && !quoted;
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = quoted,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        separates
-    })
+/// The elements of a Forwarded field; empty ones are none (RFC 9110 §5.6.1.2).
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split_unquoted(value, b',').filter(|element| !element.trim_ascii().is_empty())
 }
 
 /// The `for` parameter of an element of Forwarded (RFC 7239 §4), without its quotes; empty if there is none.
@@ -183,7 +180,7 @@ fn for_of(element: &[u8]) -> Hop<'_> {
 /// A parameter of an element of Forwarded, without its quotes. Neither a node name nor a scheme has anything in it that
 /// would have to be escaped.
 fn parameter<'a>(element: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    let value = split(element, b';').find_map(|pair| {
+    let value = split_unquoted(element, b';').find_map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
         name.eq_ignore_ascii_case(wanted).then_some(value)

@@ -124,7 +124,7 @@ pub fn head(out: &mut Vec<u8>, answer: &Outgoing<'_>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(status.as_str().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(reason_phrase(status).unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
@@ -198,6 +198,15 @@ pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The registered reason phrase; those of two statuses have changed with RFC 9110.
+pub(crate) fn reason_phrase(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Some("Content Too Large"),
+        StatusCode::UNPROCESSABLE_ENTITY => Some("Unprocessable Content"),
+        _ => status.canonical_reason(),
+    }
 }
 
 /// Whether the server alone says this: how the message is framed, and what becomes of the connection.

@@ -42,11 +42,13 @@ impl<'b> Facts<'b> {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host.put(value),
             6 if name.eq_ignore_ascii_case(b"expect") => {
-                self.expectation = match self.expectation {
-                    Expectation::Unknown => Expectation::Unknown,
-                    _ if value.eq_ignore_ascii_case(b"100-continue") => Expectation::Continue,
-                    _ => Expectation::Unknown,
-                };
+                for member in members(value).filter(|member| !member.is_empty()) {
+                    self.expectation = match self.expectation {
+                        Expectation::Unknown => Expectation::Unknown,
+                        _ if member.eq_ignore_ascii_case(b"100-continue") => Expectation::Continue,
+                        _ => Expectation::Unknown,
+                    };
+                }
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for option in members(value) {

@@ -20,11 +20,11 @@ mod target;
 
 pub use body::{Decoder, Framing, Step};
 pub use buffer::Buffer;
-#[cfg(feature = "cli")]
-pub(crate) use encode::is_owned;
 pub use encode::{CONTINUE, StandingFields};
+#[cfg(feature = "cli")]
+pub(crate) use encode::{is_owned, reason_phrase};
 pub use head::{Field, Head, Parser, Span, Status};
-pub(crate) use octets::members;
+pub(crate) use octets::{members, split_unquoted};
 
 /// How large the head of a request may be; a trailer section too, by `head` and `fields`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

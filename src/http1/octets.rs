@@ -61,6 +61,21 @@ pub(crate) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&octet| octet == b',').map(<[u8]>::trim_ascii)
 }
 
+/// The parts of `text` between separators; one within a quoted string separates nothing (RFC 9110 §5.6.4).
+pub(crate) fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |&octet| {
+        let separates = octet == separator && !quoted;
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    })
+}
+
 /// Why this octet cannot stand where it does: for what it is, if it is a control character, else for where it stands.
 /// `line` is for a CR, with which the line would end too early; `part` for a visible one.
 pub(super) fn misplaced(octet: u8, line: Refusal, part: Refusal) -> Refusal {

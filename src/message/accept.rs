@@ -1,5 +1,7 @@
 //! What a client can read, as it says in lists with weights (RFC 9110 §12.4–12.5).
 
+use crate::http1::split_unquoted;
+
 /// Whether lines of Accept name HTML itself, as navigating browsers do, rather than anything at all, as scripts do.
 pub fn names_html<'r>(lines: impl IntoIterator<Item = &'r [u8]>) -> bool {
     lines
@@ -10,8 +12,8 @@ pub fn names_html<'r>(lines: impl IntoIterator<Item = &'r [u8]>) -> bool {
 
 /// The members of a list with their weights (RFC 9110 §12.4.2), less those whose weight is none.
 pub(crate) fn weighted(list: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
-    list.split(|&byte| byte == b',').filter_map(|member| {
-        let mut parts = member.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    split_unquoted(list, b',').filter_map(|member| {
+        let mut parts = split_unquoted(member, b';').map(<[u8]>::trim_ascii);
         let name = parts.next().filter(|name| !name.is_empty())?;
         let weight = parts.find_map(|parameter| match parameter {
             [b'q' | b'Q', b'=', value @ ..] => Some(thousandths(value)),

@@ -2,7 +2,7 @@
 
 use super::accept::names_html;
 use super::{Body, Request, RequestId, Response};
-use crate::http1::members;
+use crate::http1::{members, reason_phrase};
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -24,7 +24,7 @@ impl Response {
 
     /// Writes the text of a problem, once it is known who asked.
     pub(crate) fn spell_out_problem(&mut self, request: &Request) {
-        let title = self.status().canonical_reason().unwrap_or("Error");
+        let title = reason_phrase(self.status()).unwrap_or("Error");
         let (kind, text) = if names_html(request.header_values(ACCEPT.as_str())) {
             ("text/html; charset=utf-8", html(self.status(), title, request.id()))
         } else {

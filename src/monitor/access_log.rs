@@ -115,7 +115,8 @@ impl LogFormat {
 fn combined(access: &Access<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     push_client(access, line)?;
     line.extend_from_slice(b" - ");
-    push_word(line, access.user.filter(|user| !user.is_empty()).unwrap_or("-"));
+    let certificate = access.tls.and_then(|tls| tls.client.as_ref()).map(|client| &*client.subject);
+    push_word(line, access.user.or(certificate).filter(|user| !user.is_empty()).unwrap_or("-"));
     line.extend_from_slice(b" [");
     push_clf(line, access.time);
     line.extend_from_slice(b"] \"");

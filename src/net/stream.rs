@@ -38,8 +38,11 @@ pub enum Stream {
 /// Why there will be no TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// The client speaks plain HTTP. It can be answered in that.
-    PlainHttp,
+    /// The client speaks plain HTTP. It can be answered in that, without a body if it asks with HEAD.
+    PlainHttp {
+        /// Whether it does.
+        is_head: bool,
+    },
     /// The client left without a word.
     Closed,
     /// The client left in the middle, or the network did.
@@ -76,7 +79,7 @@ impl Stream {
     pub fn handshake(&mut self) -> Result<Option<TlsInfo>, HandshakeError> {
         let Stream::Tls(stream) = self else { return Ok(None) };
         let done = stream.handshake();
-        if matches!(done, Err(HandshakeError::PlainHttp))
+        if matches!(done, Err(HandshakeError::PlainHttp { .. }))
             && let Stream::Tls(stream) = std::mem::replace(self, Stream::other(io::empty()))
         {
             *self = Stream::Tcp(stream.into_socket());
@@ -264,7 +267,7 @@ impl Stream {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::PlainHttp => f.write_str("it speaks plain HTTP"),
+            HandshakeError::PlainHttp { .. } => f.write_str("it speaks plain HTTP"),
             HandshakeError::Closed => f.write_str("it left without a word"),
             HandshakeError::Broken => f.write_str("it broke off"),
             HandshakeError::Waiting => f.write_str("it keeps waiting"),

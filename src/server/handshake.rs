@@ -7,7 +7,7 @@ use crate::message::Response;
 use crate::net::HandshakeError;
 use crate::sync::Arc;
 use crate::threads::Phase;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 /// Told in plain HTTP to who speaks it where TLS is spoken.
 const PLAIN_HTTP: &str = "This port speaks HTTPS only. Begin the address with https:// instead of http://\n";
@@ -40,7 +40,10 @@ impl Connection {
                 request.tls = info.map(Arc::new);
                 Ok(())
             }
-            Err(HandshakeError::PlainHttp) => {
+            Err(HandshakeError::PlainHttp { is_head }) => {
+                if is_head {
+                    self.exchange.request.head.method = Method::HEAD;
+                }
                 self.shared.monitor.note_handshake_failure("plain_http");
                 self.exchange.refusal = Some(Refusal::PLAIN_HTTP);
                 self.answer(Response::text(PLAIN_HTTP).with_status(StatusCode::BAD_REQUEST))
@@ -51,7 +54,7 @@ impl Connection {
 
     fn no_handshake(&self, problem: &HandshakeError) -> End {
         self.shared.monitor.note_handshake_failure(match problem {
-            HandshakeError::PlainHttp => "plain_http",
+            HandshakeError::PlainHttp { .. } => "plain_http",
             HandshakeError::Closed => "closed",
             HandshakeError::Broken => "broken",
             HandshakeError::TooLong => "too_long",

@@ -61,7 +61,7 @@ const BOTH: &str = "Accept, Accept-Encoding";
 /// # Ok::<(), selvedge::Error>(())
 /// ```
 ///
-/// **What is served.** Regular files, whatever bytes are in their names. Names that begin with a dot are not there for
+/// **What is served.** Regular files, whatever bytes are in their names, control characters excepted. Names that begin with a dot are not there for
 /// clients, `.well-known` (RFC 8615) excepted. Symbolic links are refused unless [followed](Files::with_follow_links), and
 /// then lead nowhere but below the directory; on Linux the kernel sees to both while it resolves the path, so that nothing
 /// can be exchanged in between. What is not there, refused or not readable is 404, all alike.

@@ -122,6 +122,8 @@ fn errors_say_their_status_and_nothing_else() {
             ("Accept: text/html; level=1; q=0.000, */*\r\n", false),
             ("Accept: a/b\r\nAccept: text/html\r\n", true),
             ("Accept: a/b\r\nAccept: text/html;q=0\r\n", false),
+            ("Accept: a/b;profile=\"x, text/html ,y\"\r\n", false),
+            ("Accept: text/html;a=\";q=0\"\r\n", true),
         ] {
             let mut client = Client::connect(&server);
             let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{accept}\r\n"));

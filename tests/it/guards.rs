@@ -103,6 +103,13 @@ fn the_client_behind_proxies() {
         (Forwarded, LOOPBACK, "Forwarded: by=\"a,for=203.0.113.9\";for=192.0.2.1\r\n", "192.0.2.1", 1),
         (Forwarded, LOOPBACK, "Forwarded: by=\"a\\\",for=203.0.113.9\";for=192.0.2.1\r\n", "192.0.2.1", 1),
         (Forwarded, LOOPBACK, "Forwarded: proto=https\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=\"192.0.2.1:_port\"\r\n", "192.0.2.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=\"[2001:db8::7]:_p\"\r\n", "2001:db8::7", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=\"192.0.2.1:_\"\r\n", "127.0.0.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=\"192.0.2.1:\"\r\n", "127.0.0.1", 1),
+        // Empty members of a list are none.
+        (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.1 , ,\r\nForwarded:\r\n", "192.0.2.1", 1),
+        (Forwarded, LOOPBACK, "Forwarded: for=192.0.2.1, proto=http\r\n", "127.0.0.1", 1),
     ];
     for (source, trusted, fields, client, left) in rows {
         check_identity(*source, trusted, fields, client, *left);
@@ -155,6 +162,7 @@ fn what_the_proxy_had_over_tls() {
         (Forwarded, "Forwarded: Proto=\"HTTPS\"\r\n", true),
         (Forwarded, "Forwarded: proto=https, for=192.0.2.1\r\n", false),
         (Forwarded, "Forwarded: proto=http, proto=https\r\n", true),
+        (Forwarded, "Forwarded: proto=https,\r\nForwarded: ,\r\n", true),
         (Forwarded, "X-Forwarded-Proto: https\r\n", false),
         (Peer, "X-Forwarded-Proto: https\r\nForwarded: proto=https\r\n", false),
     ] {

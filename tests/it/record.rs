@@ -179,7 +179,7 @@ fn access_records() {
         (
             encrypted,
             LogFormat::Text,
-            r#"local - - [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000 TLSv1.3/X25519"#,
+            r#"local - CN=a\"lice [31/Jan/2026:12:00:00 +0000] "-" 400 1234 "-" "-" local 1.000123 0000000000000000 TLSv1.3/X25519"#,
         ),
         (
             encrypted,

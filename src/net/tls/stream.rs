@@ -81,7 +81,7 @@ impl TlsStream {
             };
             let input = block.get(..count).unwrap_or_default();
             if self.received == 0 && is_plain_http(input) {
-                return Err(HandshakeError::PlainHttp);
+                return Err(HandshakeError::PlainHttp { is_head: input.starts_with(b"HEAD ") });
             }
             self.received += count;
             if self.received > MAX_HANDSHAKE {

@@ -18,10 +18,17 @@ impl Kind {
     pub(super) fn of(path: &[u8]) -> Kind {
         let extension = extension(path);
         let essence = extension.and_then(|extension| mime_guess::from_ext(extension).first_raw());
-        let essence = match essence.unwrap_or("application/octet-stream") {
+        let essence = match (essence.unwrap_or("application/octet-stream"), extension) {
             // RFC 9239 §6: one type for all scripts.
-            "application/javascript" => "text/javascript",
-            other => other,
+            ("application/javascript", _) => "text/javascript",
+            // RFC 8081 §4.4: fonts are of a kind of their own.
+            ("application/font-sfnt", _) => "font/otf",
+            ("application/font-woff", _) => "font/woff",
+            ("text/x-yaml", _) => "application/yaml",
+            ("audio/m4a", _) => "audio/mp4",
+            ("video/vnd.dlna.mpeg-tts", _) => "video/mp2t",
+            ("application/octet-stream", Some("ndjson" | "jsonl")) => "application/x-ndjson",
+            (other, _) => other,
         };
         let value = match essence {
             // Those that are asked for most, ready-made.
@@ -69,5 +76,8 @@ fn is_text(essence: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+xml")
         || essence.ends_with("+json")
-        || matches!(essence, "application/json" | "application/xml" | "application/x-ndjson")
+        || matches!(
+            essence,
+            "application/json" | "application/xml" | "application/x-ndjson" | "application/yaml"
+        )
 }

@@ -5,7 +5,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode, percent_encode};
 
-/// A path below a root, decoded: names of any bytes but NUL and `/`, none of them empty, `.`, `..` or hidden.
+/// A path below a root, decoded: names of any bytes but control characters and `/`, none of them empty, `.`, `..`, also between
+/// backslashes, or hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Below {
     /// The names, with a `/` between them.
@@ -17,8 +18,8 @@ impl Below {
     /// Decodes the path of a target (RFC 3986 §3.3), without its query.
     ///
     /// `None` is for a path that is refused: it does not begin with `/`, has an empty segment before the last, an escape
-    /// that is none, or a segment that is, decoded, `.` or `..`, has a NUL or a `/` in it, or begins with a dot without
-    /// being `.well-known` (RFC 8615).
+    /// that is none, or a segment that is, decoded, `.` or `..`, has a control character or a `/` in it, or begins with a dot
+    /// without being `.well-known` (RFC 8615).
     ///
     /// ```
     /// use selvedge::service::files::Below;
@@ -85,10 +86,12 @@ impl Below {
     }
 }
 
-/// Whether a file or directory of this name is there for clients at all.
+/// Whether a file or directory of this name is there for clients at all. Whoever has one listed can ask for it: names that
+/// [`Validate`](crate::guard::Validate) refuses are not.
 pub(super) fn is_served(name: &[u8]) -> bool {
     let is_hidden = name.first().is_none_or(|&byte| byte == b'.') && name != b".well-known";
-    !is_hidden && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
+    let climbs = || name.split(|&byte| byte == b'\\').any(|part| part == b"..");
+    !is_hidden && !name.iter().any(|&byte| byte.is_ascii_control() || byte == b'/') && !climbs()
 }
 
 /// A name as a segment of a path, safe wherever a link may stand: nothing is left that separates or has a meaning, colons

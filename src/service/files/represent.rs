@@ -66,7 +66,7 @@ impl Representation {
     /// The answer to GET or HEAD, preconditions and ranges considered.
     pub(super) fn answer(self, asked: &Asked<'_>) -> Response {
         match evaluate(&asked.conditions, &self.validators) {
-            Verdict::Failed => return Response::problem(StatusCode::PRECONDITION_FAILED),
+            Verdict::Failed => return self.problem(StatusCode::PRECONDITION_FAILED),
             Verdict::NotModified => return self.not_modified(),
             Verdict::Proceed => {}
         }
@@ -80,11 +80,20 @@ impl Representation {
             Selection::Whole => self.whole(StatusCode::OK),
             Selection::Ranges(ranges) => self.partial(len, &ranges),
             Selection::Unsatisfiable => {
-                let mut response = Response::problem(StatusCode::RANGE_NOT_SATISFIABLE);
+                let mut response = self.problem(StatusCode::RANGE_NOT_SATISFIABLE);
                 put(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{len}"));
                 response
             }
         }
+    }
+
+    /// None of it, for which another one may have been the better choice.
+    fn problem(&self, status: StatusCode) -> Response {
+        let mut response = Response::problem(status);
+        if let Some(vary) = self.vary {
+            response.headers_mut().insert(VARY, HeaderValue::from_static(vary));
+        }
+        response
     }
 
     /// All of it.

@@ -28,6 +28,8 @@ fn rows() {
         .with("a b%#?.txt", "x")
         .with("javascript:alert(1)", "x")
         .with("tab\tline\nescape\x1b", "x")
+        .with("a\x7f/x", "x")
+        .with("b\\..\\c", "x")
         .with("\u{202e}gpj.exe", "x")
         .with(OsStr::from_bytes(b"\xff.txt"), "x");
     std::os::unix::fs::symlink("b.txt", site.path("link")).expect("a link");
@@ -43,7 +45,6 @@ fn rows() {
         "b.txt",
         "c.png",
         "javascript%3Aalert%281%29",
-        "tab%09line%0Aescape%1B",
         "%E2%80%AEgpj.exe",
         "%FF.txt",
     ];
@@ -56,7 +57,6 @@ fn rows() {
     for shown in [
         "<bdi>&lt;i&gt;&amp;&quot;&#39;.txt</bdi>",
         "<bdi>a b%#?.txt</bdi>",
-        "<bdi>tab␉line␊escape␛</bdi>",
         "<bdi>\u{202e}gpj.exe</bdi>",
         "<bdi>\u{fffd}.txt</bdi>",
         "<bdi>dir/</bdi>",
@@ -64,7 +64,7 @@ fn rows() {
         "title=\"3000 bytes\">2.9 KiB<",
         "<time>1994-11-06 08:49</time>",
         "<title>/</title>",
-        "3 folders, 9 files, 2.9 KiB</p>",
+        "3 folders, 8 files, 2.9 KiB</p>",
     ] {
         assert!(text.contains(shown), "{shown}: {text}");
     }

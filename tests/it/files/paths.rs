@@ -337,6 +337,13 @@ fn media_types() {
         ("a.webp", "image/webp"),
         ("a.avif", "image/avif"),
         ("a.woff2", "font/woff2"),
+        ("a.woff", "font/woff"),
+        ("a.otf", "font/otf"),
+        ("a.ndjson", "application/x-ndjson; charset=utf-8"),
+        ("a.jsonl", "application/x-ndjson; charset=utf-8"),
+        ("a.yaml", "application/yaml; charset=utf-8"),
+        ("a.ts", "video/mp2t"),
+        ("a.m4a", "audio/mp4"),
         ("a.wasm", "application/wasm"),
         ("a.pdf", "application/pdf"),
         ("a.mp4", "video/mp4"),
@@ -400,7 +407,12 @@ fn decode_naively(path: &[u8]) -> Option<(Vec<Vec<u8>>, bool)> {
             });
         }
         let hidden = name.starts_with(b".") && name != b".well-known";
-        if name.is_empty() || hidden || name.contains(&0) || name.contains(&b'/') {
+        let climbs = name.split(|&byte| byte == b'\\').any(|part| part == b"..");
+        if name.is_empty()
+            || hidden
+            || climbs
+            || name.iter().any(|&byte| byte < b' ' || matches!(byte, 0x7f | b'/'))
+        {
             return None;
         }
         names.push(name);
@@ -429,10 +441,14 @@ proptest! {
         }
     }
 
-    /// Every name a file can have can be asked for.
+    /// Every name a file can have can be asked for, control characters and what climbs aside.
     #[test]
-    fn every_name_can_be_asked_for(names in prop::collection::vec(prop::collection::vec(1_u8.., 1..9), 0..4)) {
-        let names: Vec<Vec<u8>> = names.into_iter().filter(|name| !name.starts_with(b".") && !name.contains(&b'/')).collect();
+    fn every_name_can_be_asked_for(names in prop::collection::vec(prop::collection::vec(b' '.., 1..9), 0..4)) {
+        let is_served = |name: &Vec<u8>| {
+            !name.starts_with(b".") && !name.contains(&b'/') && !name.contains(&0x7f) && !name.ends_with(b"..")
+                && !name.windows(3).any(|part| part == b"..\\")
+        };
+        let names: Vec<Vec<u8>> = names.into_iter().filter(is_served).collect();
         let mut path = String::from("/");
         for name in &names {
             path.extend(name.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).map(char::from));
