@@ -20,9 +20,10 @@ mod target;
 
 pub use body::{Decoder, Framing, Step};
 pub use buffer::Buffer;
-pub use encode::{CONTINUE, StandingFields};
 #[cfg(feature = "cli")]
-pub(crate) use encode::{is_owned, reason_phrase};
+pub(crate) use encode::is_owned;
+pub(crate) use encode::reason_phrase;
+pub use encode::{CONTINUE, StandingFields};
 pub use head::{Field, Head, Parser, Span, Status};
 pub(crate) use octets::{members, split_unquoted};
 

@@ -86,8 +86,9 @@ impl Connection {
     /// Whether there will be another request.
     fn keeps(&self, response: &Response, length: Length) -> bool {
         let refused = self.exchange.refusal;
-        let others_wait =
-            || self.shared.lobby.waiting() > 0 && self.served + 1 >= self.policy.config.fair_share;
+        // Who was refused has had its share.
+        let has_share = || refused.is_some() || self.served + 1 >= self.policy.config.fair_share;
+        let others_wait = || self.shared.lobby.waiting() > 0 && has_share();
         self.exchange.request.head.persistent
             && !response.close
             && !refused.is_some_and(|refusal| refusal.close)

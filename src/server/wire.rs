@@ -21,6 +21,9 @@ const LARGE_BLOCK: usize = 256 << 10;
 const A_FEW: usize = 4;
 const SMALL_BLOCK: usize = 16 << 10;
 const FAST: Duration = Duration::from_millis(2);
+/// Bytes of an answer that its client may read without anybody hearing of it: the kernel says in steps that there is room, and
+/// TLS takes as much at once.
+const UNHEARD: u64 = 64 << 10;
 
 /// A stream, who sits there, and how slow its client may read.
 pub(super) struct Wire {
@@ -245,9 +248,9 @@ impl Wire {
         let began = self.clock.now();
         self.occupant.enter(Phase::Handling, began.after(self.handler_timeout), began);
         let produced = produce();
-        let now = self.clock.now();
-        self.write_deadline = self.write_deadline.after(now.since(began));
-        self.occupant.enter(Phase::Writing, self.answer_deadline(), now);
+        self.moment = self.clock.now();
+        self.write_deadline = self.write_deadline.after(self.moment.since(began));
+        self.occupant.enter(Phase::Writing, self.answer_deadline(), self.moment);
         produced
     }
 
@@ -274,13 +277,13 @@ impl Wire {
         self.occupant.extend(self.answer_deadline());
     }
 
-    /// When the answer is due: its bytes buy the time they take at the minimum rate. Without one, whatever moves buys all the time.
+    /// When the answer is due: its bytes buy the time they take at the minimum rate, but no pause that is longer than an answer
+    /// may take without them. Without a rate, whatever moves buys all the time.
     fn answer_deadline(&self) -> Tick {
-        let bought = |rate| Duration::from_millis(self.written.saturating_mul(1000) / rate);
-        self.min_rate.map_or_else(
-            || self.moment.after(self.write_timeout).max(self.write_deadline),
-            |rate| self.write_deadline.after(bought(rate)),
-        )
+        let paused = self.moment.after(self.write_timeout);
+        let Some(rate) = self.min_rate else { return paused.max(self.write_deadline) };
+        let bought = |bytes: u64| Duration::from_millis(bytes.saturating_mul(1000) / rate);
+        self.write_deadline.after(bought(self.written)).min(paused.after(bought(UNHEARD)))
     }
 }
 

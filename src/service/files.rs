@@ -319,9 +319,9 @@ impl Handler for Files {
     }
 
     fn plan(&self, request: &Request) -> Plan {
-        // The answer to other methods is known: nobody waits for the body, and who asks whether to send it is told not to.
-        let is_known = !is_served(request.method());
-        Plan { instant: is_known, streams: is_known, ..Plan::default() }
+        // Nobody wants the body, so nobody waits for it, and who asks whether to send it is told not to. The answer to other
+        // methods is known.
+        Plan { instant: !is_served(request.method()), streams: true, ..Plan::default() }
     }
 }
 

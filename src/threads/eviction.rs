@@ -28,30 +28,36 @@ const RESTING_ANSWER: Duration = Duration::from_millis(50);
 /// who are idle. In its first second the kernels on both sides still move some bytes of one that nobody reads.
 const READ_ANSWER: Duration = Duration::from_secs(2);
 
+/// A client that holds more seats than this sends its bodies at the expense of others when those need a seat.
+const MANY_SEATS: usize = 8;
+
 /// How a connection stands when somebody else needs its seat.
 enum Standing {
     /// It has been behaving for so long as honest ones do not.
     Suspect(Duration),
     /// It could do without its seat, and has been able to since then.
     AtRest(Tick),
+    /// It has been sending a body since then, fast enough.
+    Sending(Tick),
 }
 
 /// Takes back seats, those that deserve it least first, until `wanted` of their tenants are on their way out, those included who
 /// were before; says how many were claimed. `wanted` is asked for each, so that no two threads make room for the same guest.
 ///
-/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests, answers that are
-/// not being read, and who is slow to say what he wants: of the client that holds most seats, the one longest at rest, and last
-/// of all answers that are read slowly. Never one whose request is being handled.
+/// First the suspects, longest first. Then those at rest, which are keep-alive connections between requests, also where the next
+/// has begun, answers that are not being read, and who is slow to say what he wants: of the client that holds most seats, the
+/// one longest at rest, and last of all answers that are read slowly. Then bodies, of the client that holds most seats and only
+/// as long as these are many. Never one whose request is being handled.
 pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Option<u64>) -> usize {
     if board.evicting() >= wanted() {
         return 0;
     }
-    let mut suspects = Vec::new();
-    let mut resting = Vec::new();
+    let (mut suspects, mut resting, mut sending) = (Vec::new(), Vec::new(), Vec::new());
     for view in board.views().filter(|view| is_free(board, view)) {
         match standing(&view, now, min_rate) {
             Some(Standing::Suspect(span)) => suspects.push((span, view)),
             Some(Standing::AtRest(since)) => resting.push((is_reading(&view), since, view)),
+            Some(Standing::Sending(since)) => sending.push((since, view)),
             None => {}
         }
     }
@@ -63,6 +69,14 @@ pub fn evict(board: &Board, now: Tick, wanted: impl Fn() -> usize, min_rate: Opt
             (Reverse(held.get(&view.client).copied()), *is_reading, *since)
         });
         evicted += resting.iter().filter(|(.., view)| board.evict(view, &wanted)).count();
+    }
+    if board.evicting() < wanted() && !sending.is_empty() {
+        let mut held = seats_by_client(board);
+        sending.sort_by_cached_key(|(since, view)| (Reverse(held.get(&view.client).copied()), *since));
+        evicted += sending
+            .iter()
+            .filter(|(_, view)| has_many(&mut held, view) && board.evict(view, &wanted))
+            .count();
     }
     evicted
 }
@@ -76,13 +90,22 @@ pub fn evict_suspects(board: &Board, now: Tick, min_rate: Option<u64>) -> usize 
 
 /// How many seats [`evict`] could take back at `now`.
 pub fn evictable(board: &Board, now: Tick, min_rate: Option<u64>) -> usize {
+    let mut held = seats_by_client(board);
     let views = board.views().filter(|view| is_free(board, view));
-    views.filter(|view| standing(view, now, min_rate).is_some()).count()
+    let could = views.filter(|view| match standing(view, now, min_rate) {
+        Some(Standing::Sending(_)) => has_many(&mut held, view),
+        other => other.is_some(),
+    });
+    could.count()
 }
 
 /// Whether nothing ends it soon, and a claim would: to count on who cannot be woken is to let others wait in vain.
 fn is_free(board: &Board, view: &View) -> bool {
-    matches!(view.claim, None | Some(Claim::Outrun)) && board.can_wake(view)
+    stays(view) && board.can_wake(view)
+}
+
+fn stays(view: &View) -> bool {
+    matches!(view.claim, None | Some(Claim::Outrun))
 }
 
 /// `None` if a connection has done nothing for which it could lose its seat.
@@ -97,11 +120,17 @@ fn standing(view: &View, now: Tick, min_rate: Option<u64>) -> Option<Standing> {
         Phase::Handshake => spent(view.since, SILENT_NEWCOMER, ROUND_TRIPS),
         Phase::Head if view.served == 0 && view.agreed => spent(view.since, SILENT_NEWCOMER, ROUND_TRIPS),
         Phase::Head if view.served == 0 => spent(view.since, SILENT_NEWCOMER, SILENT_NEWCOMER),
-        Phase::Head => spent(view.since, DRIBBLING_HEAD, DRIBBLING_HEAD),
+        // Between requests it could do without its seat, and a byte of the next must not change that.
+        Phase::Head => spent(view.since, Duration::ZERO, DRIBBLING_HEAD),
         Phase::Body if now.since(view.moved_at) <= STALLED_BODY => {
-            let rate = MinimumRate { bytes_per_second: min_rate?, grace: CRAWLING_BODY };
+            let Some(bytes_per_second) = min_rate else { return Some(Standing::Sending(view.since)) };
+            let rate = MinimumRate { bytes_per_second, grace: CRAWLING_BODY };
             let patience = if view.moved == 0 { ROUND_TRIPS } else { CRAWLING_BODY };
-            if is_slow(view, now, rate) { spent(view.since, CRAWLING_BODY, patience) } else { None }
+            if is_slow(view, now, rate) {
+                spent(view.since, CRAWLING_BODY, patience)
+            } else {
+                Some(Standing::Sending(view.since))
+            }
         }
         Phase::Body => spent(view.moved_at, STALLED_BODY, STALLED_BODY),
         Phase::Writing => spent(view.moved_at, RESTING_ANSWER, UNREAD_ANSWER),
@@ -114,9 +143,17 @@ fn is_reading(view: &View) -> bool {
     view.phase == Phase::Writing && view.moved_at.since(view.since) > READ_ANSWER
 }
 
+/// Whether the tenant's client holds many seats; one less from now on.
+fn has_many(held: &mut HashMap<u64, usize>, view: &View) -> bool {
+    let Some(held) = held.get_mut(&view.client).filter(|held| **held > MANY_SEATS) else { return false };
+    *held -= 1;
+    true
+}
+
+/// Whoever is on his way out holds none any more.
 fn seats_by_client(board: &Board) -> HashMap<u64, usize> {
     let mut held = HashMap::new();
-    for view in board.views() {
+    for view in board.views().filter(stays) {
         *held.entry(view.client).or_insert(0) += 1;
     }
     held

@@ -4,7 +4,7 @@ use super::{at, millis};
 use selvedge::clock::{Clock, Tick};
 use selvedge::threads::{
     Board, Claim, Cut, Lifeline, MAX_PAUSE, MinimumRate, Need, Occupant, Phase, Tenant, enforce, evict,
-    evict_suspects, reclaim,
+    evict_suspects, evictable, reclaim,
 };
 use std::sync::{Arc, Mutex};
 
@@ -250,14 +250,11 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         Row { agreed: true, ..newcomer("agreed for 1001 ms", Head, 8_999) },
         newcomer("shaking hands for 1002 ms", Handshake, 8_998),
         newcomer("just arrived", Head, 10_000),
-        row("heading for 250 ms", Head, 9_750),
         row("heading for 251 ms", Head, 9_749),
         Row { moved: 99, ..row("crawling", Body, 9_799) },
         row("told to send for 1001 ms", Body, 8_999),
-        Row { moved: 101, ..row("walking", Body, 9_799) },
         Row { moved: 1, moved_at: 7_999, ..row("unread for 2001 ms", Writing, 0) },
         Row { moved: 1 << 20, moved_at: 7_998, ..row("stalled for 2002 ms", Body, 7_000) },
-        Row { moved: 1 << 20, moved_at: 8_000, ..row("resting for 2000 ms", Body, 7_000) },
     ];
     let untouchable = [
         row("handled", Handling, 0),
@@ -265,6 +262,8 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         row("speaking otherwise", Upgraded, 0),
         Row { moved: 1, moved_at: 9_950, ..row("unread for 50 ms", Writing, 0) },
         Row { since: 9_950, ..newcomer("seated late", Head, 5_000) },
+        Row { client: 14, moved: 101, ..row("walking", Body, 9_799) },
+        Row { client: 15, moved: 1 << 20, moved_at: 8_000, ..row("resting for 2000 ms", Body, 7_000) },
         HONEST,
     ];
     let at_rest = [
@@ -275,6 +274,9 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         idle("the crowd's eldest", 7, 9_000),
         Row { client: 7, moved: 1, moved_at: 8_000, ..row("the crowd's unread for 2000 ms", Writing, 0) },
         Row { client: 7, ..row("the crowd's fourth", Handling, 0) },
+        // A byte of the next request changes nothing.
+        Row { client: 16, ..row("heading for 250 ms", Head, 9_750) },
+        Row { client: 17, ..row("heading for 1 ms", Head, 9_999) },
         // Whoever is far away needs so long.
         Row { client: 11, agreed: true, ..newcomer("agreed for 52 ms", Head, 9_948) },
         Row { client: 12, ..newcomer("shaking hands for 60 ms", Handshake, 9_940) },
@@ -294,10 +296,12 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
         "the crowd's youngest",
         "the crowd's unread for 2000 ms",
         "the loner",
+        "heading for 250 ms",
         "told to send for 201 ms",
         "read for 2000 ms",
         "shaking hands for 60 ms",
         "agreed for 52 ms",
+        "heading for 1 ms",
         "unread for 51 ms",
     ];
     for count in 0..=in_order.len() {
@@ -309,6 +313,26 @@ fn seats_are_taken_back_from_those_who_deserve_them_least() {
     let equals = [("young", 1, 9_000), ("old", 2, 5_000), ("middle", 3, 7_000)];
     let equals = equals.map(|(name, client, since)| Row { client, ..row(name, Idle, since) });
     check_evicted(&equals, 2, &["old", "middle"]);
+}
+
+/// Bodies that keep to their rate go last, and only while their client holds many seats.
+#[test]
+fn seats_of_those_who_send_from_many() {
+    let body = |name, client, since| {
+        let (moved, moved_at) = (1 << 20, 9_999);
+        Row { name, client, phase: Phase::Body, since, moved, moved_at, ..HONEST }
+    };
+    let many = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"].map(|name| (name, 7));
+    let few = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| (name, 8));
+    let sending =
+        many.iter().chain(&few).zip(7_000..).map(|(&(name, client), since)| body(name, client, since));
+    let idle = Row { name: "idle", client: 9, phase: Phase::Idle, ..HONEST };
+    let all: Vec<Row> = sending.chain([idle]).collect();
+    check_evicted(&all, 100, &["idle", "1", "2"]);
+    check_evicted(&all, 2, &["idle", "1"]);
+    let prepared = prepare(&all);
+    assert_eq!(evictable(&prepared.board, NOW, Some(500)), 3);
+    assert_eq!((evict(&prepared.board, NOW, || 100, None), prepared.cut().len()), (3, 3), "without a rate");
 }
 
 /// Whose request was faster than the claim on its seat stays for as long as that takes, so nobody may count on its going.
