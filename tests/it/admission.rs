@@ -107,6 +107,7 @@ fn suspects_make_room_first() {
     let mut silent = Client::connect(&server);
     let mut half = Client::connect(&server);
     half.send("GET / HT");
+    eventually("they sit", || server.monitor().counters().active_connections == 3);
     // Honest clients speak within 50 ms.
     std::thread::sleep(ms(80));
     let mut others = [idle(&server), idle(&server)];

@@ -304,3 +304,60 @@ fn rates_are_exact() {
     allowed(429, "50");
     assert_eq!(server.monitor().counters().refused, 4);
 }
+
+/// What the other guards owe a response is owed all the same.
+#[test]
+fn a_seal_that_panics() {
+    struct Panics;
+    impl Guard for Panics {
+        fn seal(&self, _: &Exchange, _: &mut Response) {
+            std::panic::resume_unwind(Box::new("the secret cause"));
+        }
+    }
+    let server = builder(|_| ()).guard(Panics).serve(|_: &mut Request| "hello").expect("it starts");
+    let answer = Client::connect(&server).get("/");
+    assert_eq!((answer.status, answer.text()), (200, "hello"));
+    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    assert!(answer.field("content-security-policy").is_some());
+}
+
+/// A seat that was not taken by the acceptor is passed on, too.
+#[test]
+fn the_seat_of_a_stream_that_was_handed_in() {
+    let server = builder(|config| {
+        config.max_connections = 1;
+        config.seat_wait = std::time::Duration::from_secs(4);
+    })
+    .serve(|_: &mut Request| "hello")
+    .expect("it starts");
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut first = Client::unix(ours);
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.serve_connection(theirs, None));
+        assert_eq!(first.get("/").status, 200);
+        let mut next = Client::connect(&server);
+        assert_eq!(next.get("/").text(), "hello");
+        drop(first);
+    });
+}
+
+/// Memory that was drawn for a body comes back, however the body ends.
+#[test]
+fn the_budget_comes_back() {
+    let server = builder(|config| (config.max_body, config.max_buffered) = (100_000, 100_000))
+        .serve(|request: &mut Request| request.body().len().to_string())
+        .expect("it starts");
+    let all = "x".repeat(100_000);
+    let half =
+        format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n{}", &all[..5000]);
+    for (rest, ends) in [("\r\nfffff\r\n", false), ("\r\ng\r\n", false), ("", true)] {
+        let mut client = Client::connect(&server);
+        client.send(format!("{half}{rest}"));
+        if ends {
+            client.stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+        }
+        assert!(client.answer().status >= 400, "{rest:?}");
+        let whole = Client::connect(&server).ask(crate::support::post("/", &all));
+        assert_eq!(whole.text(), "100000", "after {rest:?}");
+    }
+}

@@ -81,7 +81,7 @@ fn either_the_first_byte_or_one_claim_comes_first() {
 /// Of who evicts an idle connection, and its thread that has a whole request, either nothing comes of the eviction, or the request
 /// outruns it; while it is handled nobody counts it among those who go, and afterwards the answer can be evicted once more.
 ///
-/// Two threads, exhaustive: 125,929 interleavings. Caught: `Word::entered` that keeps the claim (counted while it works);
+/// Two threads, exhaustive: 321,521 interleavings. Caught: `Word::entered` that keeps the claim (counted while it works);
 /// `Occupant::resume` that does not take it off the count.
 #[test]
 fn who_has_a_request_is_not_counted_on() {

@@ -1,4 +1,5 @@
-//! Models of everything in `selvedge::threads` and of the stores of tokens and sessions, which loom runs through every interleaving they can have:
+//! Models of what threads share in `selvedge::threads` and in the stores of tokens and sessions, which loom runs through every
+//! interleaving they can have:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release --no-default-features --features auth --test loom -- --nocapture
@@ -16,6 +17,7 @@
 
 mod board;
 mod counts;
+mod latch;
 mod lobby;
 mod pool;
 mod semaphore;

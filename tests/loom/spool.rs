@@ -5,7 +5,7 @@ use loom::thread;
 use selvedge::threads::{Order, Spool};
 use std::sync::Arc;
 
-/// Two threads (a pusher that waits for the writer, then closes; the writer), exhaustive. Nobody has a deadline, so one who
+/// Two threads (a pusher that waits for the writer, then closes; the writer), exhaustive: 230 interleavings. Nobody has a deadline, so one who
 /// is not woken stays for ever: caught, with the `notify_one` of `push` or of `close`, or the `notify_all` of `take`,
 /// left out.
 #[test]

@@ -40,7 +40,7 @@ const LATER: Tick = at_millis(20);
 
 /// Of two threads that take out a single-use token, while expired entries around it are swept, one gets it.
 ///
-/// Three threads, exhaustive: 94 interleavings. Caught: `remove` that looks under one lock and takes under the next
+/// Three threads, exhaustive: 150 interleavings. Caught: `remove` that looks under one lock and takes under the next
 /// (the wrong entry gone); `take` that forgets the place of the entry it moved (out of bounds).
 #[test]
 fn a_token_is_taken_out_once() {
@@ -64,7 +64,7 @@ fn a_token_is_taken_out_once() {
 
 /// Two threads that put strangers into a full table never push out what is protected, and never make it grow.
 ///
-/// Three threads, exhaustive: 30 interleavings. Caught: `dispensable` that does not ask whether an entry is
+/// Three threads, exhaustive: 48 interleavings. Caught: `dispensable` that does not ask whether an entry is
 /// protected (it is gone); `>` for `>=` in `insert`, and `upsert` that finds room under one lock and uses it under
 /// the next (three entries).
 #[test]
@@ -89,7 +89,7 @@ fn a_protected_entry_outlives_every_newcomer() {
 
 /// Counts on one entry, expired at first, add up whoever makes it anew and however it is swept meanwhile.
 ///
-/// Three threads, exhaustive: 94 interleavings. Caught: `upsert` that finds the entry expired under one lock and
+/// Three threads, exhaustive: 133 interleavings. Caught: `upsert` that finds the entry expired under one lock and
 /// makes it anew under the next (one count lost).
 #[test]
 fn counts_add_up_beside_a_sweep() {
@@ -141,7 +141,7 @@ fn admit(table: &Table<u8, Window>, client: u8, now: Tick) -> bool {
 /// Of three requests that one client makes at once, while a stranger asks for the only other place, just as many are
 /// admitted as are allowed; and the limited client is still limited when all is over.
 ///
-/// Four threads, at most two preemptions: 228 interleavings. Caught: `upsert` that finds no entry under one lock and makes
+/// Four threads, at most two preemptions: 362 interleavings. Caught: `upsert` that finds no entry under one lock and makes
 /// one under the next (three or four are admitted).
 #[test]
 fn a_shard_of_a_limit_is_exact() {

@@ -35,7 +35,7 @@ fn a_single_use_token_is_used_once() {
 
 /// A token that is shown while it is revoked gets in before that or not at all, and never afterwards.
 ///
-/// Two threads, exhaustive: 9 interleavings. Caught: `check_at` that takes the token out and
+/// Two threads, exhaustive: 11 interleavings. Caught: `check_at` that takes the token out and
 /// puts it back (revoked to no effect).
 #[test]
 fn a_revoked_token_is_dead_when_that_is_said() {
@@ -83,7 +83,7 @@ fn two_renewals(user: Option<&str>) -> [bool; 2] {
 /// Of two requests that renew the same session at once, one wins; the old id is dead as soon as either has returned, and
 /// of the new ones just the winner's is alive.
 ///
-/// Two threads, exhaustive: 66 interleavings. Caught: `renew` that looks at the session under one lock, takes it out under
+/// Two threads, exhaustive: 141 interleavings. Caught: `renew` that looks at the session under one lock, takes it out under
 /// the next, and does not ask whether its user's list still had it (both win).
 #[test]
 fn of_two_renewals_one_wins() {
@@ -92,7 +92,7 @@ fn of_two_renewals_one_wins() {
 
 /// The same for an anonymous session, which is on nobody's list, and two logins.
 ///
-/// Two threads, exhaustive: 66 interleavings. Caught: `renew` that looks at the session under one lock and takes it
+/// Two threads, exhaustive: 141 interleavings. Caught: `renew` that looks at the session under one lock and takes it
 /// out under the next (both win).
 #[test]
 fn of_two_logins_one_takes_the_session_over() {
@@ -101,7 +101,7 @@ fn of_two_logins_one_takes_the_session_over() {
 
 /// Whoever looks on during a renewal sees the session under one id at most.
 ///
-/// Two threads, exhaustive: 14 interleavings. Caught: `renew` that keeps the new session
+/// Two threads, exhaustive: 118 interleavings. Caught: `renew` that keeps the new session
 /// before it takes the old one away.
 #[test]
 fn never_alive_under_two_ids() {
@@ -120,7 +120,7 @@ fn never_alive_under_two_ids() {
 
 /// Logged out everywhere, while one of the sessions is being renewed: nobody is logged in afterwards.
 ///
-/// Two threads, exhaustive: 21 interleavings. Caught: `renew` that does not ask whether the
+/// Two threads, exhaustive: 100 interleavings. Caught: `renew` that does not ask whether the
 /// list still had the old id, and one that strikes the old id off and enters the new one in two steps (somebody stays).
 #[test]
 fn no_renewal_escapes_a_logout_everywhere() {
@@ -138,7 +138,7 @@ fn no_renewal_escapes_a_logout_everywhere() {
 
 /// A user who may have one session logs in while that one is being renewed: it makes way, under whichever id.
 ///
-/// Two threads, exhaustive: 54 interleavings. Caught: the same two (both sessions live; the
+/// Two threads, exhaustive: 69 interleavings. Caught: the same two (both sessions live; the
 /// newcomer makes way for the older one).
 #[test]
 fn no_renewal_escapes_the_cap() {

@@ -42,6 +42,7 @@ mod tokens;
 
 #[cfg(not(loom))]
 pub(crate) use basic::presented_token;
+#[cfg(not(loom))]
 pub(crate) use bearer::subject;
 pub use digest::{Digest, Secret, equal};
 pub use tokens::{TokenStore, TokensFull, Uses};

@@ -49,6 +49,7 @@ mod store;
 pub use cookie::{Presented, find_cookie};
 #[cfg(not(loom))]
 pub(crate) use guard::user;
+#[cfg(not(loom))]
 pub use guard::{SessionError, Sessions};
 pub use memory::MemoryStore;
 pub use store::{Record, SessionLimits, SessionStore, StoreError};

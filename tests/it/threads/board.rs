@@ -465,7 +465,9 @@ fn a_view_shows_what_the_tenant_wrote_and_nothing_of_the_last_one() {
     };
     let occupant = sit(1);
     occupant.count_request();
+    occupant.note_agreed();
     occupant.enter(Phase::Body, Tick::NEVER, clock.now());
+    occupant.hold(5, 6);
     clock.advance(millis(7));
     occupant.progress(3, clock.now());
     occupant.progress(4, clock.now());
@@ -474,6 +476,7 @@ fn a_view_shows_what_the_tenant_wrote_and_nothing_of_the_last_one() {
     assert_eq!((view.number, view.phase, view.claim, view.stuck), (1, Phase::Body, None, false));
     assert_eq!((view.since, view.deadline), (at(0), at(100)));
     assert_eq!((view.moved, view.moved_at, view.served, view.client), (7, at(7), 1, 1));
+    assert_eq!((view.agreed, view.held, view.holder), (true, 5, 6));
     assert_eq!(board.peer(1), "192.0.2.1:80".parse().ok());
 
     drop(occupant);
@@ -482,6 +485,7 @@ fn a_view_shows_what_the_tenant_wrote_and_nothing_of_the_last_one() {
     let fresh = board.views().next().expect("it is taken");
     assert_eq!((fresh.phase, fresh.arrived, fresh.deadline), (Phase::Head, at(7), at(12)));
     assert_eq!((fresh.moved, fresh.served, fresh.client), (0, 0, 2));
+    assert_eq!((fresh.agreed, fresh.held), (false, 0));
     assert!(!board.claim(&view, Claim::Evicted), "it was meant for somebody else");
     assert_eq!((next.claim(), board.evicting()), (None, 0));
     assert!(board.claim(&fresh, Claim::Evicted), "without a lifeline there is still a word");
