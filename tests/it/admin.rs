@@ -8,7 +8,7 @@ mod counts;
 #[cfg(feature = "metrics")]
 mod exposition;
 
-use crate::support::{Client, Gate, builder, eventually, ms, request, serve};
+use crate::support::{Client, Gate, builder, eventually, ms, request, serve, stream_from};
 use selvedge::clock::Clock;
 use selvedge::server::Admin;
 use selvedge::{Request, Server};
@@ -175,6 +175,20 @@ fn nobody_keeps_the_others_out() {
         assert_eq!(Client::connect(&admin).get("/healthz").status, 200);
     }
     drop((viewers, mute));
+}
+
+/// One address that opens connections and says nothing leaves room for others, and, up to its bound, for who asks from there.
+#[test]
+fn silent_connections_leave_room() {
+    let server = hello();
+    // (silent connections of one address, the address that asks then)
+    for (silent, asks) in [(23, 2), (100, 3)] {
+        let admin = admin(&server);
+        let flood: Vec<_> = (0..silent).map(|_| stream_from(&admin, 2)).collect();
+        let answer = Client::tcp(stream_from(&admin, asks)).get("/healthz");
+        assert_eq!(answer.status, 200, "{silent} silent ones, and 127.0.0.{asks}: {}", answer.text());
+        drop(flood);
+    }
 }
 
 /// All that is asked of it comes from tables that nobody holds while he waits.

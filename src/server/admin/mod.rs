@@ -10,7 +10,7 @@
 //! | `/readyz` | 200 while more requests are wanted, else 503 and why |
 //!
 //! The article has one health check, answered by the pool it asks about: when slow clients hold every thread, whoever watches
-//! over the server learns nothing but that it does not answer. Here all of this is on a listener of its own, with two seats,
+//! over the server learns nothing but that it does not answer. Here all of this is on a listener of its own, with seats,
 //! a lobby and deadlines of its own, and reads the tables that the server works with: it answers while all seats of the main
 //! one are taken.
 
@@ -47,10 +47,15 @@ use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::time::Duration;
 
-/// Seats of the listener: who asks is answered at once, and who stays away between two questions gives his to the next.
-const SEATS: usize = 2;
+/// Seats of the listener: who asks is answered at once, and who stays away between two questions gives his to the next. Who
+/// says nothing keeps his for 50 ms, so that several hundred a second can come to these and be outlived. A thread each, that
+/// is started when it is needed.
+const SEATS: usize = 16;
 /// Connections that wait for one of them.
 const PLACES: usize = 32;
+/// Connections of one client, those that wait included: more than there are seats, because only where somebody waits the silent
+/// ones lose theirs, to who asks from the same address; and so few that most of the places are left to others.
+const PER_CLIENT: usize = SEATS + PLACES / 4;
 /// Characters of a token, at least.
 #[cfg(feature = "auth")]
 const SHORTEST_TOKEN: usize = 16;
@@ -126,8 +131,8 @@ impl Admin {
         Err(Error::Setting { name: "admin-token-file", problem })
     }
 
-    /// Answers on a listener of its own: `host:port` or `unix:PATH`, with two threads and limits that are apart from those of
-    /// the server that is watched. An address that other machines can reach needs a token (`Admin::token`, feature `auth`).
+    /// Answers on a listener of its own: `host:port` or `unix:PATH`, with threads and limits that are apart from those of the
+    /// server that is watched. An address that other machines can reach needs a token (`Admin::token`, feature `auth`).
     pub fn serve(self, address: &str) -> Result<Server, Error> {
         self.serve_on(Listener::bind(address)?)
     }
@@ -231,7 +236,7 @@ fn config() -> Config {
     let seconds = Duration::from_secs;
     Config {
         max_connections: SEATS,
-        max_connections_per_client: None,
+        max_connections_per_client: Some(PER_CLIENT),
         max_waiting: PLACES,
         seat_wait: seconds(1),
         fair_share: 1,
