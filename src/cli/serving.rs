@@ -11,6 +11,7 @@ use crate::guard::session::Sessions;
 use crate::guard::{Csrf, Guard};
 use crate::monitor::{AlertCommand, Monitor};
 use crate::server::{Builder, Server};
+use crate::service::files::Bounds;
 use crate::service::{Handler, HttpsOnly, OfHttps, article, with_accounts};
 use crate::sync::{Arc, Mutex};
 use http::header::STRICT_TRANSPORT_SECURITY;
@@ -41,6 +42,8 @@ struct Kept {
     logs: Logs,
     monitor: Monitor,
     sessions: Sessions,
+    /// What the answers of a directory take that are still being sent.
+    bounds: Bounds,
     /// Who may log in where no file says so.
     demo: Option<Arc<Accounts>>,
     secured: Secured,
@@ -71,7 +74,8 @@ impl Serving {
         let monitor = Monitor::new(Clock::system());
         let https = listeners.main.iter().find_map(|listener| Some(listener.address().tcp()?.port()));
         let https = https.unwrap_or(HTTPS);
-        let kept = Kept { logs: logs.clone(), monitor, sessions, demo: demo.map(Arc::new), secured, https };
+        let (logs, bounds, demo) = (logs.clone(), Bounds::default(), demo.map(Arc::new));
+        let kept = Kept { logs, monitor, sessions, bounds, demo, secured, https };
 
         let Service { builder, handler, login } = kept.service(options, None)?;
         let main = listeners.main.into_iter().map(|listener| tls::over(listener, kept.secured.tls.as_ref()));
@@ -125,7 +129,7 @@ impl Kept {
             builder = builder.access_log(log);
         }
         let Service { builder, handler, login } = match &options.path {
-            Some(path) => Kept::directory(builder, options, path, before)?,
+            Some(path) => self.directory(builder, options, path, before)?,
             None => self.application(builder, options, before)?,
         };
         // With plain HTTP somewhere that only points to HTTPS, if that is wanted.
@@ -137,6 +141,7 @@ impl Kept {
     }
 
     fn directory(
+        &self,
         builder: Builder,
         options: &Options,
         path: &Path,
@@ -144,7 +149,7 @@ impl Kept {
     ) -> Result<Service, Failure> {
         let users = options.users.as_deref().map(accounts::load).transpose()?;
         let login = users.map(|users| accounts::login(Arc::new(users), before));
-        let (guard, files) = site::service(options, path, login.clone())?;
+        let (guard, files) = site::service(options, path, &self.bounds, login.clone())?;
         let builder = guard.into_iter().fold(builder, |builder, guard| guarded(builder, options, guard));
         Ok(Service { builder, handler: Box::new(files), login })
     }

@@ -6,6 +6,7 @@ use super::verbs::VERBS;
 use crate::clock::Clock;
 use crate::guard::auth::{BasicAuth, Login};
 use crate::service::Files;
+use crate::service::files::Bounds;
 use crate::service::files::root::{Opened, Root};
 use crate::sync::Arc;
 use log::warn;
@@ -15,9 +16,10 @@ use std::path::Path;
 pub(super) fn service(
     options: &Options,
     path: &Path,
+    bounds: &Bounds,
     login: Option<Arc<Login>>,
 ) -> Result<(Option<BasicAuth>, Files), Failure> {
-    let files = files(options, path)?;
+    let files = files(options, path)?.within(bounds);
     let guard = login.map(|login| BasicAuth::new(login, REALM, Clock::system()));
     Ok((guard.transpose()?, files))
 }

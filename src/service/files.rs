@@ -11,6 +11,7 @@
 //! These are functions over bytes and values, of use without the rest.
 
 pub mod accept;
+mod bounds;
 mod gzip;
 mod kind;
 mod listing;
@@ -23,6 +24,8 @@ pub mod root;
 pub mod validators;
 mod variants;
 
+#[cfg(feature = "cli")]
+pub(crate) use bounds::Bounds;
 pub use path::Below;
 
 use super::{Handler, Plan};
@@ -81,12 +84,8 @@ pub struct Files {
     listing: bool,
     spa: bool,
     not_found: Option<Vec<u8>>,
-    /// How many more answers may be compressed now, if any.
-    gzip: Option<Budget>,
-    /// How many more bytes listings may take while they are being made.
-    making: Budget,
-    /// How many more bytes of listings may be on their way.
-    pages: Budget,
+    gzip: bool,
+    bounds: bounds::Bounds,
     cache_control: Option<HeaderValue>,
     clock: Clock,
     /// How far the date is ahead of the clock's: nothing, but in tests.
@@ -115,9 +114,8 @@ impl Files {
             listing: false,
             spa: false,
             not_found: None,
-            gzip: None,
-            making: Budget::new(listing::MAX_IN_MAKING),
-            pages: Budget::new(variants::MAX_PAGES),
+            gzip: false,
+            bounds: bounds::Bounds::default(),
             cache_control: None,
             clock: Clock::system(),
             ahead: Duration::ZERO,
@@ -167,7 +165,7 @@ impl Files {
     /// are 503 to those who exclude that. Off by default.
     #[must_use]
     pub fn with_gzip(mut self, gzip: bool) -> Self {
-        self.gzip = gzip.then(|| Budget::new(gzip::MAX_AT_ONCE));
+        self.gzip = gzip;
         self
     }
 
@@ -205,7 +203,15 @@ impl Files {
     #[doc(hidden)]
     #[must_use]
     pub fn making(mut self, bytes: usize) -> Self {
-        self.making = Budget::new(bytes);
+        self.bounds.making = Budget::new(bytes);
+        self
+    }
+
+    /// Keeps within these bounds, together with whoever has them too, such as the one that it takes the place of.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn within(mut self, bounds: &Bounds) -> Self {
+        self.bounds = bounds.clone();
         self
     }
 
@@ -265,7 +271,7 @@ impl Files {
     fn list(&self, request: &Request, asked: &Asked<'_>, below: &Below, directory: File) -> Response {
         let order = Order::of(request);
         // Held until the page is made and has drawn what it takes. Sending may take longer.
-        let mut share = self.making.share();
+        let mut share = self.bounds.making.share();
         match Listing::read(&self.root, below, directory, &mut share) {
             Ok(None) => busy(),
             Ok(Some(mut listing)) => {

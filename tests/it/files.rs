@@ -1,7 +1,7 @@
 //! A directory, served.
 #![cfg(feature = "files")]
 
-mod coding;
+pub mod coding;
 mod listing;
 mod paths;
 mod preconditions;

@@ -40,7 +40,11 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 
 /// A connection from 127.0.0.`last`: another client than the others.
 pub fn stream_from(server: &Server, last: u8) -> TcpStream {
-    let address = server.local_addr().expect("it listens on TCP");
+    stream_between(last, server.local_addr().expect("it listens on TCP"))
+}
+
+/// A connection from 127.0.0.`last` to `address`.
+pub fn stream_between(last: u8, address: SocketAddr) -> TcpStream {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     bind(&socket, &SocketAddr::from(([127, 0, 0, last], 0))).expect("an address of this machine");
     connect(&socket, &address).expect("it listens");

@@ -88,7 +88,7 @@ impl Files {
 
     /// A page made for this answer; `None` if all such pages together have become too large.
     pub(super) fn page(&self, asked: &Asked<'_>, mut html: String) -> Option<Representation> {
-        let mut share = self.pages.share();
+        let mut share = self.bounds.pages.share();
         // It may be read for minutes, and has grown by doubling.
         html.shrink_to_fit();
         if html.len() > SMALL_PAGE && !share.draw(html.capacity()) {
@@ -106,7 +106,7 @@ impl Files {
             kind: HeaderValue::from_static("text/html; charset=utf-8"),
             coding,
             validators,
-            vary: self.gzip.is_some().then_some("Accept-Encoding"),
+            vary: self.gzip.then_some("Accept-Encoding"),
             cache_control: self.cache_control.clone(),
         })
     }
@@ -125,7 +125,7 @@ impl Files {
     fn places_to_compress(&self, codings: Codings, len: u64) -> Option<&Budget> {
         let is_wanted = codings.ranked().any(|coding| coding == Coding::Gzip);
         let is_worth_it = len >= gzip::MIN_LENGTH || !codings.identity();
-        self.gzip.as_ref().filter(|_| is_wanted && is_worth_it)
+        (self.gzip && is_wanted && is_worth_it).then_some(&self.bounds.places)
     }
 }
 

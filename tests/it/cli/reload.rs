@@ -219,6 +219,39 @@ fn pauses_outlive_a_reload() {
     let _ = fs::remove_file(file);
 }
 
+/// What answers hold that are still being sent counts for the answers after a reload too.
+#[test]
+fn answers_on_their_way_count_after_a_reload() {
+    use crate::files::coding::larger_than_buffers;
+    use crate::support::{Client, stream_between};
+    let folder = scratch("reload-site");
+    fs::create_dir_all(&folder).expect("a place to write");
+    fs::write(folder.join("large.txt"), larger_than_buffers()).expect("a place to write");
+    let mut serving = Serving::start(program(&ANY).args(["--gzip=on"]).arg(&folder));
+    let address = serving.address.parse().expect("an address");
+    // Nothing but what is compressed: 503 where no more of that may be made.
+    let asks = "GET /large.txt HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip, identity;q=0\r\n\r\n";
+    let status = |last| {
+        let mut client = Client::tcp(stream_between(last, address));
+        client.send(asks);
+        (client.bytes(12)[9..].to_vec(), client)
+    };
+    // All 32 that there can be at once, by four clients that read no more of them.
+    let slow: Vec<_> = (0..32).map(|at| status(2 + at % 4)).collect();
+    assert!(slow.iter().all(|(status, _)| status == b"200"));
+    for reloads in 0..2 {
+        assert_eq!(status(1).0, b"503", "{reloads} reloads");
+        serving.signal(Signal::HUP);
+        serving.read_to("SIGHUP: all options are as they were");
+    }
+    assert_eq!(status(1).0, b"503");
+    drop(slow);
+    crate::support::eventually("there is room again", || status(1).0 == b"200");
+    serving.signal(Signal::TERM);
+    serving.end(0);
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Options that can be had each by itself, and not with what stays until a restart: none of them takes effect, the
 /// certificates neither.
 #[cfg(feature = "tls-rustls")]

@@ -374,17 +374,21 @@ fn stored_compressed() {
     }
 }
 
-/// So many answers are compressed at once; the next goes out as it is, and when one is done there is room again.
-#[test]
-fn compression_is_bounded() {
-    // Digits are half of what they could be: more than the buffers on the way take.
+/// Digits are half of what they could be: when they are compressed, still more than the buffers on the way take.
+pub fn larger_than_buffers() -> String {
     let mut text = String::new();
     let mut state = 1_u64;
     while text.len() < 24 << 20 {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
         let _ = write!(text, "{:016}", state >> 11);
     }
-    let site = Site::new().with("large.txt", &text).with("a.txt", long_text());
+    text
+}
+
+/// So many answers are compressed at once; the next goes out as it is, and when one is done there is room again.
+#[test]
+fn compression_is_bounded() {
+    let site = Site::new().with("large.txt", larger_than_buffers()).with("a.txt", long_text());
     let server = serve(site.files().with_gzip(true));
     let asks = |path| request("GET", path).replace("\r\n\r\n", "\r\nAccept-Encoding: gzip\r\n\r\n");
     let slow: Vec<Client> = (0..32)
