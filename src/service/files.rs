@@ -126,7 +126,7 @@ impl Files {
     ///
     /// The page sorts by `?sort=name|size|time&order=asc|desc`, lists 5,000 entries at most, and says if there are more.
     /// Pages of more than 100 entries that are being made have 128 MiB of memory, all together, and large ones that are on
-    /// their way 64 MiB; past it 503.
+    /// their way 64 MiB, of which one client has a quarter at most; past it 503.
     ///
     /// The page's stylesheet and icon have the paths `/.selvedge/listing.css` and `/.selvedge/icon.svg`, which no file can
     /// have.
@@ -161,8 +161,8 @@ impl Files {
     }
 
     /// Whether text of a kilobyte or more that has no compressed sibling is compressed while it is sent, for clients that
-    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, others go out as they are, or
-    /// are 503 to those who exclude that. Off by default.
+    /// accept gzip. Such answers have no ranges. At most 32 answers are compressed at once, and 8 of one client, others go
+    /// out as they are, or are 503 to those who exclude that. Off by default.
     #[must_use]
     pub fn with_gzip(mut self, gzip: bool) -> Self {
         self.gzip = gzip;
@@ -224,10 +224,12 @@ impl Files {
         }
         let Some(below) = Below::decode(request.path().as_bytes()) else { return self.not_found() };
         match self.find(&below) {
-            Ok(Found::File(path, file, metadata)) => match self.choose(&asked, &path, file, &metadata) {
-                Ok(representation) => representation.answer(&asked),
-                Err(barred) => without(barred, request),
-            },
+            Ok(Found::File(path, file, metadata)) => {
+                match self.choose(&asked, request.client(), &path, file, &metadata) {
+                    Ok(representation) => representation.answer(&asked),
+                    Err(barred) => without(barred, request),
+                }
+            }
             Ok(Found::Directory(directory)) => self.list(request, &asked, &below, directory),
             Ok(Found::Elsewhere) => moved(&below, request.query()),
             Err(Miss::Absent | Miss::Refused) => self.missing(request, &asked),
@@ -276,7 +278,7 @@ impl Files {
             Ok(None) => busy(),
             Ok(Some(mut listing)) => {
                 listing.sort(order);
-                let page = self.page(asked, page::render(below, &listing, order));
+                let page = self.page(asked, request.client(), page::render(below, &listing, order));
                 page.map_or_else(busy, |representation| representation.answer(asked))
             }
             Err(problem) => {
@@ -292,7 +294,7 @@ impl Files {
             && names_html(request.header_values("accept"))
             && let Ok(Opened::File(file, metadata)) = self.root.open_below(SPA)
         {
-            return match self.choose(asked, SPA, file, &metadata) {
+            return match self.choose(asked, request.client(), SPA, file, &metadata) {
                 Ok(chosen) => Representation { vary: Some(BOTH), ..chosen }.answer(asked),
                 Err(barred) => without(barred, request),
             };

@@ -1,6 +1,6 @@
 //! Compression while sending, in bounded memory and by a bounded number of threads.
 
-use crate::threads::Share;
+use super::bounds::Portion;
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use std::io::{self, ErrorKind, Read};
@@ -17,11 +17,11 @@ const LEVEL: Compression = Compression::new(4);
 pub(super) struct Gzip<R> {
     encoder: GzEncoder<Exactly<R>>,
     /// Held for as long as it compresses.
-    _place: Share,
+    _place: Portion,
 }
 
 impl<R: Read> Gzip<R> {
-    pub(super) fn new(reader: R, length: u64, place: Share) -> Self {
+    pub(super) fn new(reader: R, length: u64, place: Portion) -> Self {
         Gzip { encoder: GzEncoder::new(Exactly { reader, left: length }, LEVEL), _place: place }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::Files;
 use super::accept::{Coding, Codings};
+use super::bounds::{Divided, Portion};
 use super::gzip::{self, Gzip};
 use super::kind::Kind;
 use super::represent::{Asked, Content, Representation};
 use super::root::Opened;
 use super::validators::Validators;
-use crate::message::Body;
-use crate::threads::{Budget, Share};
+use crate::message::{Body, ClientKey};
 use http::HeaderValue;
 use std::fs::{File, Metadata};
 use std::io::{self, Cursor, Read};
@@ -22,8 +22,8 @@ const SMALL_PAGE: usize = 32 << 10;
 /// A page that is being sent.
 struct Page {
     html: Cursor<String>,
-    /// Held for as long as the page is.
-    _share: Share,
+    /// Held for as long as the page is, unless that is small.
+    _portion: Option<Portion>,
 }
 
 impl Read for Page {
@@ -46,6 +46,7 @@ impl Files {
     pub(super) fn choose(
         &self,
         asked: &Asked<'_>,
+        client: ClientKey,
         path: &[u8],
         file: File,
         metadata: &Metadata,
@@ -74,7 +75,7 @@ impl Files {
             }
         }
         let places = self.places_to_compress(codings, metadata.len());
-        if let Some(place) = places.and_then(free_place) {
+        if let Some(place) = places.and_then(|places| places.draw(client, 1)) {
             let body = Body::reader(Gzip::new(file, metadata.len(), place));
             let validators = Validators::of_file(metadata, now, Coding::Gzip.name()).weakened();
             return Ok(of(Content::Body(body), Some(Coding::Gzip), validators));
@@ -86,18 +87,22 @@ impl Files {
         Ok(of(Content::File(file, metadata.len()), None, validators))
     }
 
-    /// A page made for this answer; `None` if all such pages together have become too large.
-    pub(super) fn page(&self, asked: &Asked<'_>, mut html: String) -> Option<Representation> {
-        let mut share = self.bounds.pages.share();
+    /// A page made for this answer; `None` if all such pages, or those of this client, have become too large together.
+    pub(super) fn page(
+        &self,
+        asked: &Asked<'_>,
+        client: ClientKey,
+        mut html: String,
+    ) -> Option<Representation> {
         // It may be read for minutes, and has grown by doubling.
         html.shrink_to_fit();
-        if html.len() > SMALL_PAGE && !share.draw(html.capacity()) {
-            return None;
-        }
+        let is_small = html.len() <= SMALL_PAGE;
+        let portion = if is_small { None } else { Some(self.bounds.pages.draw(client, html.capacity())?) };
         let codings = Codings::read(asked.accept_encoding.iter().copied());
         let (len, validators) = (html.len() as u64, Validators::of_bytes(html.as_bytes()));
-        let page = Page { html: Cursor::new(html), _share: share };
-        let (coding, body) = match self.places_to_compress(codings, len).and_then(free_place) {
+        let page = Page { html: Cursor::new(html), _portion: portion };
+        let place = self.places_to_compress(codings, len).and_then(|places| places.draw(client, 1));
+        let (coding, body) = match place {
             Some(place) => (Some(Coding::Gzip), Body::reader(Gzip::new(page, len, place))),
             None => (None, Body::sized_reader(page, len)),
         };
@@ -122,15 +127,9 @@ impl Files {
     }
 
     /// Where compression is done, if that is on, wanted and worth it.
-    fn places_to_compress(&self, codings: Codings, len: u64) -> Option<&Budget> {
+    fn places_to_compress(&self, codings: Codings, len: u64) -> Option<&Divided> {
         let is_wanted = codings.ranked().any(|coding| coding == Coding::Gzip);
         let is_worth_it = len >= gzip::MIN_LENGTH || !codings.identity();
         (self.gzip && is_wanted && is_worth_it).then_some(&self.bounds.places)
     }
-}
-
-/// One of them, unless all are taken.
-fn free_place(places: &Budget) -> Option<Share> {
-    let mut place = places.share();
-    place.draw(1).then_some(place)
 }

@@ -1,7 +1,7 @@
 //! Listings: what is in them, in which order, and that they keep to the server's own policy.
 
 use super::{Site, ask, etag, serve};
-use crate::support::{Answer, Client, eventually, request};
+use crate::support::{Answer, Client, eventually, request, stream_from};
 use selvedge::HeaderValue;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -217,7 +217,7 @@ fn large_directories_are_cut() {
     assert!(page.text().contains("This folder is empty"));
 }
 
-/// Clients that do not read their pages hold a bounded number of bytes, and small pages do not count.
+/// Clients that do not read their pages hold a bounded number of bytes, each of them a quarter, and small pages do not count.
 #[test]
 fn pages_on_their_way_are_bounded() {
     const BOUND: usize = 64 << 20;
@@ -234,15 +234,21 @@ fn pages_on_their_way_are_bounded() {
     client.send(request("HEAD", "/large/"));
     let page = client.answer_to_head();
     let length: usize = page.field("content-length").expect("a length").parse().expect("a number");
+    let each = BOUND / 4 / length;
+    assert!(each > 0, "{length}");
+    let others = |at: usize| stream_from(&server, u8::try_from(2 + at / each).expect("few clients"));
     let mut slow: Vec<Client> = (0..BOUND / length)
-        .map(|_| {
-            let mut client = Client::connect(&server);
+        .map(|at| {
+            let mut client = Client::tcp(others(at));
             client.send(request("GET", "/large/"));
-            assert_eq!(client.bytes(15), b"HTTP/1.1 200 OK");
+            assert_eq!(client.bytes(15), b"HTTP/1.1 200 OK", "{at}");
+            if at == each - 1 {
+                let answer = Client::tcp(others(at)).get("/large/");
+                assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")), "a quarter");
+            }
             client
         })
         .collect();
-    assert!(slow.len() > 2, "{length}");
     let answer = client.get("/large/");
     assert_eq!((answer.status, answer.field("retry-after")), (503, Some("1")));
     assert_eq!(client.get("/small/").status, 200);
