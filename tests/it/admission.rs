@@ -197,6 +197,27 @@ fn who_leaves_calls_the_next_in() {
     }
 }
 
+/// Who was refused has had his share of a seat for which others wait.
+#[test]
+fn the_share_of_who_is_refused() {
+    let (server, gate) = gated(|config| {
+        config.max_connections = 1;
+        config.seat_wait = ms(5000);
+    });
+    let mut client = Client::connect(&server);
+    client.send([request("GET", "/busy"), request("GET", "/%00"), request("GET", "/")].concat());
+    gate.wait_for(1);
+    let mut other = Client::connect(&server);
+    other.send(request("GET", "/"));
+    eventually("it waits", || server.monitor().counters().accepted == 2);
+    gate.open(1);
+    assert!(!client.answer().closes(), "the first of many");
+    let refused = client.answer();
+    assert_eq!((refused.status, refused.closes()), (400, true));
+    client.expect_end();
+    assert_eq!(other.answer().status, 200);
+}
+
 #[test]
 fn a_connection_has_its_share_while_others_wait() {
     let (server, gate) = gated(|config| {

@@ -330,6 +330,28 @@ fn answers_have_a_deadline() {
     assert_eq!(old.read(false), Err(Broken::Reset));
 }
 
+/// However much has been read of an answer, and however fast: who then reads nothing has as long as who never read anything, or
+/// little longer.
+#[test]
+fn what_is_read_fast_buys_no_long_pause() {
+    let clock = Clock::manual();
+    let handler = |_: &mut Request| Response::text(Body::from(vec![b'x'; 32 << 20]));
+    let server = builder(|_| ()).clock(clock.clone()).serve(handler).expect("it starts");
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/"));
+    io::Read::read_exact(&mut client.stream, &mut vec![0; 24 << 20]).expect("it comes");
+    let began = clock.now();
+    eventually("it is cut", || {
+        clock.advance(Duration::from_secs(30));
+        std::thread::sleep(ms(5));
+        server.monitor().counters().active_connections == 0
+    });
+    let (paused, write_timeout) = (clock.now().since(began), Config::default().write_timeout);
+    assert!(paused >= write_timeout, "as long as others: {paused:?}");
+    // At the minimum rate what was read takes fourteen hours.
+    assert!(paused < Duration::from_secs(6 * 3600), "{paused:?}");
+}
+
 /// What clients hold by not reading it is theirs: where memory is short, that helps.
 #[test]
 fn answers_nobody_reads_go_when_memory_is_short() {

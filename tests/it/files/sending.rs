@@ -134,6 +134,27 @@ fn slow_readers_hold_no_permit() {
     drop(slow);
 }
 
+/// Nobody wants the body of GET, so nobody waits for it, or asks for it; what comes of it is thrown away.
+#[test]
+fn nobody_waits_for_bodies() {
+    let site = Site::new().with("a", "hello");
+    let server = serve(site.files());
+    let mut client = Client::connect(&server);
+    client.send("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(client.answer().text(), "hello");
+    client.send("world");
+    assert_eq!(client.get("/a").text(), "hello");
+    // Where it ends nobody can tell without having read it.
+    for fields in
+        ["Expect: 100-continue\r\nContent-Length: 5", "Transfer-Encoding: chunked", "Content-Length: 1000000"]
+    {
+        let mut client = Client::connect(&server);
+        client.send(format!("GET /a HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (200, true), "{fields}");
+    }
+}
+
 #[test]
 fn fields_of_an_answer() {
     let site = Site::new().with("a.txt", "0123456789").with("a.png", "x");
