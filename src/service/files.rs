@@ -28,6 +28,7 @@ mod variants;
 pub(crate) use bounds::Bounds;
 pub use path::Below;
 
+use super::location::push_encoded;
 use super::{Handler, Plan};
 use crate::clock::Clock;
 use crate::error::Error;
@@ -358,7 +359,7 @@ fn moved(below: &Below, query: Option<&str>) -> Response {
     let mut location = below.to_directory_url();
     if let Some(query) = query {
         location.push('?');
-        location.push_str(query);
+        push_encoded(&mut location, query);
     }
     Response::new(StatusCode::MOVED_PERMANENTLY).with_header(LOCATION, location)
 }

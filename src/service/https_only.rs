@@ -1,5 +1,6 @@
 //! Plain HTTP that only points to HTTPS.
 
+use super::location::push_encoded;
 use super::{Handler, Plan};
 use crate::clock::Tick;
 use crate::error::Refusal;
@@ -50,8 +51,13 @@ impl<H: Handler> HttpsOnly<H> {
             _ => authority,
         };
         let port = if self.port == DEFAULT_PORT { String::new() } else { format!(":{}", self.port) };
-        let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
-        HeaderValue::try_from(format!("https://{host}{port}{}{query}", request.path())).ok()
+        let mut location = format!("https://{host}{port}");
+        push_encoded(&mut location, request.path());
+        if let Some(query) = request.query() {
+            location.push('?');
+            push_encoded(&mut location, query);
+        }
+        HeaderValue::try_from(location).ok()
     }
 }
 

@@ -10,6 +10,7 @@ mod health;
 mod https_only;
 #[cfg(feature = "json")]
 mod json;
+mod location;
 mod router;
 
 #[cfg(feature = "auth")]

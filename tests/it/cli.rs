@@ -129,6 +129,12 @@ fn refused() {
             2,
             "'ä.example' is not ASCII; write its name in DNS, as xn--bcher-kva.example",
         ),
+        (
+            &["--header", "ETag: \"x\""],
+            2,
+            "bad value for --header: 'etag' is about one answer, and this would be in all",
+        ),
+        (&["--header", "Content-Encoding: gzip"], 2, "'content-encoding' is about one answer"),
         (&["--header", "Date: today"], 2, "bad value for --header: 'date' is the server's own; leave it out"),
         (&["--header", "X-Request-Id: 1"], 2, "'x-request-id' is the server's own"),
         (&["--header", "content-length: 1"], 2, "'content-length' is the server's own"),

@@ -257,8 +257,23 @@ fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     if is_servers(&name) {
         return Err(format!("'{name}' is the server's own; leave it out"));
     }
+    if OF_ONE_ANSWER.contains(&name) {
+        return Err(format!("'{name}' is about one answer, and this would be in all; leave it out"));
+    }
     Ok((name, value))
 }
+
+/// Fields that are wrong in every answer but one.
+const OF_ONE_ANSWER: [HeaderName; 8] = [
+    header::ACCEPT_RANGES,
+    header::ALLOW,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::LOCATION,
+    header::TRAILER,
+];
 
 /// Whether the server writes it into its answers by itself.
 fn is_servers(name: &HeaderName) -> bool {

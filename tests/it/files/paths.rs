@@ -225,6 +225,7 @@ fn directories_are_elsewhere() {
         ("/linked", "/linked/"),
         ("/s%75b?a=1&b=%2F", "/sub/?a=1&b=%2F"),
         ("/sub?", "/sub/?"),
+        ("/sub?a|b{c}^`[d]%zz%4", "/sub/?a%7Cb%7Bc%7D%5E%60%5Bd%5D%25zz%254"),
         ("/.well-known", "/.well-known/"),
         ("/a%20b%3F%23%25/:x", "/a%20b%3F%23%25/%3Ax/"),
         // To a browser this would be the host evil.example, if the backslash stood for itself.

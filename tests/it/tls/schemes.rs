@@ -176,6 +176,7 @@ fn plain_http_is_pointed_to_https() {
         ("HEAD", "/", "Host: a.example", 308, Some("https://a.example/")),
         ("GET", "/a/b?c=d&e", "Host: a.example", 308, Some("https://a.example/a/b?c=d&e")),
         ("GET", "/?", "Host: a.example", 308, Some("https://a.example/?")),
+        ("GET", "/a|b?c=|{}%zz", "Host: a.example", 308, Some("https://a.example/a%7Cb?c=%7C%7B%7D%25zz")),
         ("GET", "/%0d%0aSet-Cookie:x", "Host: a.example", 400, None),
         ("GET", "/a%20b", "Host: a.example", 308, Some("https://a.example/a%20b")),
         ("GET", "//other.example/", "Host: a.example", 308, Some("https://a.example//other.example/")),
