@@ -352,6 +352,27 @@ fn what_is_read_fast_buys_no_long_pause() {
     assert!(paused < Duration::from_secs(6 * 3600), "{paused:?}");
 }
 
+/// Without a minimum rate whatever is read buys the whole time again.
+#[test]
+fn without_a_rate_what_is_read_buys_time() {
+    let clock = Clock::manual();
+    let handler = |_: &mut Request| Response::text(Body::from(vec![b'x'; 64 << 20]));
+    let server =
+        builder(|config| config.min_rate = None).clock(clock.clone()).serve(handler).expect("it starts");
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/"));
+    for _ in 0..3 {
+        io::Read::read_exact(&mut client.stream, &mut vec![0; 16 << 20]).expect("it is not cut");
+        let mut silent = Client::connect(&server);
+        eventually("both are here", || server.monitor().counters().active_connections == 2);
+        clock.advance(Config::default().write_timeout * 2 / 3);
+        // Whoever ends this one has looked at the other, too.
+        silent.expect_end();
+        eventually("it has left", || server.monitor().counters().active_connections < 2);
+    }
+    assert_eq!(server.monitor().counters().active_connections, 1);
+}
+
 /// What clients hold by not reading it is theirs: where memory is short, that helps.
 #[test]
 fn answers_nobody_reads_go_when_memory_is_short() {

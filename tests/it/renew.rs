@@ -2,7 +2,7 @@
 
 use crate::support::{Client, Gate, builder, ms, post, request, serve};
 use selvedge::config::{FIXED, Rate, SETTINGS};
-use selvedge::{Config, Request, SecurityHeaders, Server};
+use selvedge::{Config, Request, SecurityHeaders, Server, StatusCode};
 use std::time::Duration;
 
 fn renewed(configure: impl FnOnce(&mut Config)) -> selvedge::server::Builder {
@@ -74,6 +74,20 @@ fn a_rate_that_stays_goes_on() {
     assert_eq!(statuses(&mut client), [200, 200, 200]);
     server.renew(renewed(|config| config.rate_limit = None), |_: &mut Request| "").expect("it is renewed");
     assert_eq!(statuses(&mut client), [200, 200, 200]);
+}
+
+/// Nor does who is throttled get away by that.
+#[test]
+fn a_throttle_that_stays_goes_on() {
+    let strict = |config: &mut Config| {
+        config.throttle = Some(Rate { count: 2, span: Duration::from_secs(60) });
+    };
+    let server = serve(strict, |_: &mut Request| StatusCode::UNAUTHORIZED);
+    let mut client = Client::connect(&server);
+    let statuses = [0; 4].map(|_| client.get("/").status);
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    server.renew(renewed(strict), |_: &mut Request| "").expect("it is renewed");
+    assert_eq!(client.get("/").status, 429);
 }
 
 /// Limits at odds with each other change nothing.
