@@ -3,11 +3,14 @@
 //! The limit most systems start with, 1024, is for programs that use `select`; the hard limit is what the system
 //! really permits, and raising the soft one up to it needs no privilege.
 
+use super::listeners::Listeners;
 use crate::config::Config;
+use crate::server::{admin_descriptors, descriptors};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no client's: listeners, the log, files and connections the handlers open.
-const OWN: u64 = 1024;
+/// Descriptors that are neither a client's nor a listener's: standard streams, logs, directories, what a certificate or a list of
+/// users is read from, the alert command, and what was open at the start.
+const OWN: usize = 128;
 /// The first descriptor that is not standard input, output or error.
 const FIRST: i32 = 3;
 
@@ -19,8 +22,8 @@ pub(super) fn keep_to_ourselves() {
 
 /// Raises the soft limit on open files as far as it is needed and the hard limit permits. What is still missing is
 /// said in a line.
-pub(super) fn raise(config: &Config) -> Option<String> {
-    let needed = config.max_connections as u64 + config.max_waiting as u64 + OWN;
+pub(super) fn raise(config: &Config, listeners: &Listeners) -> Option<String> {
+    let needed = needed(config, listeners) as u64;
     // `None` is the system's word for no limit.
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     let limit = getrlimit(Resource::Nofile);
@@ -37,4 +40,11 @@ pub(super) fn raise(config: &Config) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// How many may be open at once.
+fn needed(config: &Config, listeners: &Listeners) -> usize {
+    let serving = listeners.main.len() + listeners.redirect.iter().len();
+    let admin = if listeners.admin.is_some() { admin_descriptors() } else { 0 };
+    OWN + descriptors(config, serving) + admin
 }

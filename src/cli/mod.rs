@@ -154,7 +154,7 @@ fn serve_logged(
     }
     // Listened for before there is a server, so that a signal during the start is not lost.
     let signals = signals::listen(logs.clone(), alert_command.clone())?;
-    let shortage = descriptors::raise(config);
+    let shortage = descriptors::raise(config, &listeners);
     let admin = listeners.admin.take();
     let (serving, lines) = Serving::start(options, listeners, logs, alert_command.as_ref())?;
     // Dropped after the last answer: how a shutdown goes on can be watched.

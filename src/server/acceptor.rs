@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::net::Listener;
 use crate::sync::{Arc, Builder, sleep};
 use crate::threads::Hold;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -14,6 +15,13 @@ use std::time::Duration;
 /// that service is back within a second of the cause's end.
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(640);
+/// The wait for somebody who has been told to go, so that his descriptor is free: most are gone sooner.
+const TO_LEAVE: Duration = Duration::from_millis(1);
+/// How many such waits there are in a row before who comes is refused. Together they are longer than who says nothing is left
+/// alone.
+const MAX_WAITS: u32 = 100;
+/// Descriptors that are to be free for the file of who has been accepted, those of others, and the next connection.
+pub(super) const HEADROOM: usize = 4;
 /// How often errors are logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 /// Address space for the thread's stack.
@@ -25,6 +33,8 @@ pub(super) struct Acceptor {
     /// A descriptor to let go when there is no other, so that a connection can at least be refused.
     spare: Option<File>,
     pause: Duration,
+    /// Waits for somebody to leave since there was room last.
+    waits: u32,
     logged: Option<Tick>,
     /// Tells that this listener is still open.
     _open: Hold,
@@ -33,8 +43,15 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// Starts the thread, which holds `open` until its listener is closed.
     pub(super) fn spawn(listener: Arc<Listener>, admission: Arc<Admission>, open: Hold) -> io::Result<()> {
-        let mut acceptor =
-            Acceptor { listener, admission, spare: spare(), pause: PAUSE, logged: None, _open: open };
+        let mut acceptor = Acceptor {
+            listener,
+            admission,
+            spare: open_spare().ok(),
+            pause: PAUSE,
+            waits: 0,
+            logged: None,
+            _open: open,
+        };
         let name = acceptor.admission.shared.thread_name("acceptor");
         Builder::new().name(name).stack_size(STACK).spawn(move || acceptor.run()).map(drop)
     }
@@ -58,6 +75,7 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     monitor.note_accept(true);
                     self.pause = PAUSE;
+                    self.make_headroom();
                     self.admission.admit(stream, peer);
                 }
                 Err(_) if standing.is_draining() => {}
@@ -82,18 +100,56 @@ impl Acceptor {
         ) {
             return;
         }
-        let clock = &self.admission.shared.clock;
-        let now = clock.now();
-        if self.logged.is_none_or(|last| now.since(last) >= LOG_EVERY) {
-            log::warn!("cannot accept: {problem}; trying again");
-            self.logged = Some(now);
-        }
-        if self.admission.evict_one() {
-            self.pause = PAUSE;
+        self.warn(&format_args!("cannot accept: {problem}; trying again"));
+        // Who is next is served if he waits a moment: only where nobody goes he is told that there is no room.
+        if is_shortage(problem) && self.make_way() {
+            return;
         }
         self.refuse_with_spare();
         sleep(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Has some descriptors free for the request of who has been accepted, if any can be had.
+    fn make_headroom(&mut self) {
+        while let Err(problem) = self.find_headroom()
+            && is_shortage(&problem)
+        {
+            self.warn(&format_args!("no descriptors to spare: {problem}; closing whom it hurts least"));
+            if !self.make_way() {
+                return;
+            }
+        }
+        self.waits = 0;
+    }
+
+    fn find_headroom(&mut self) -> io::Result<()> {
+        let spare = match self.spare.take() {
+            Some(spare) => spare,
+            None => open_spare()?,
+        };
+        let copies: io::Result<Vec<_>> = (0..HEADROOM).map(|_| spare.try_clone()).collect();
+        self.spare = Some(spare);
+        copies.map(drop)
+    }
+
+    /// Has somebody leave and gives him the time to; says whether to wait is still worth it.
+    fn make_way(&mut self) -> bool {
+        self.admission.make_way();
+        let waits = self.waits < MAX_WAITS;
+        if waits {
+            self.waits += 1;
+            sleep(TO_LEAVE);
+        }
+        waits
+    }
+
+    fn warn(&mut self, text: &fmt::Arguments<'_>) {
+        let now = self.admission.shared.clock.now();
+        if self.logged.is_none_or(|last| now.since(last) >= LOG_EVERY) {
+            log::warn!("{text}");
+            self.logged = Some(now);
+        }
     }
 
     /// Out of descriptors, the spare one makes room for one connection, which is told so instead of being left to wait.
@@ -103,7 +159,7 @@ impl Acceptor {
         {
             self.admission.refuse(stream, peer, Refusal::NO_DESCRIPTOR, None);
         }
-        self.spare = spare();
+        self.spare = open_spare().ok();
     }
 
     /// Who has connected before the listener closes is told, not reset.
@@ -114,6 +170,11 @@ impl Acceptor {
     }
 }
 
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
+/// Whether somebody's end would help: there are too few descriptors, or too little of the kernel's memory.
+fn is_shortage(problem: &io::Error) -> bool {
+    matches!(problem.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+fn open_spare() -> io::Result<File> {
+    File::open("/dev/null")
 }

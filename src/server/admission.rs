@@ -146,9 +146,12 @@ impl Admission {
         self.ring();
     }
 
-    /// Ends a connection for the sake of its descriptor, if one deserves it and none is ending; says whether it did.
-    pub(super) fn evict_one(&self) -> bool {
-        evict(&self.shared.board, self.shared.clock.now(), || 1, self.shared.policy().config.min_rate) > 0
+    /// Ends connections for the sake of their descriptors: one that only waits for its end, and one that deserves it, if none is
+    /// ending.
+    pub(super) fn make_way(&self) {
+        let Shared { board, clock, farewells, .. } = &*self.shared;
+        farewells.make_way();
+        evict(board, clock.now(), || 1, self.shared.policy().config.min_rate);
     }
 
     /// Starts the watchdog.

@@ -9,6 +9,8 @@ mod builder;
 mod certificates;
 mod connection;
 mod date;
+#[cfg(feature = "cli")]
+mod descriptors;
 mod drain;
 mod handshake;
 mod incoming;
@@ -21,10 +23,12 @@ mod shared;
 mod upgrade;
 mod wire;
 
-#[cfg(feature = "cli")]
-pub(crate) use admin::thousands;
 pub use admin::{Admin, Threads};
+#[cfg(feature = "cli")]
+pub(crate) use admin::{admin_descriptors, thousands};
 pub use builder::Builder;
+#[cfg(feature = "cli")]
+pub(crate) use descriptors::descriptors;
 pub use drain::{CutConnection, DrainReport};
 
 use crate::config::Config;

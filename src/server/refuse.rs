@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Connections whose end is being waited for, at most; more are closed at once.
-const MAX_FAREWELLS: usize = 1024;
+pub(super) const MAX_FAREWELLS: usize = 1024;
 /// TLS handshakes spoken at once with who is refused; others are reset. A handshake costs more than all else a refusal
 /// does, and this many are a few percent of a processor.
 const MAX_HANDSHAKES: usize = 32;
@@ -29,6 +29,8 @@ const MAX_HANDSHAKES: usize = 32;
 const UNCOUNTED: usize = 2;
 /// How long a client may take to read its answer and close.
 const MAX_LINGER: Duration = Duration::from_secs(2);
+/// How long at least, where others need its descriptor.
+const MIN_LINGER: Duration = Duration::from_millis(50);
 /// How long for one whose reading side was cut: its end cannot be seen.
 const DEAF_LINGER: Duration = Duration::from_millis(500);
 /// Bytes read and thrown away meanwhile.
@@ -42,7 +44,7 @@ const STACK: usize = 128 << 10;
 
 /// Where connections go that only wait for their end.
 pub(super) struct Farewells {
-    bids: Sender<Farewell>,
+    bids: Sender<Bid>,
     /// Held by everyone whose end is being waited for.
     present: Latch,
     /// Taken by everyone who is refused and has still to agree on TLS.
@@ -55,6 +57,14 @@ pub(super) struct Farewells {
 
 /// The right to agree on TLS in order to be refused, and for who is not counted a second one.
 type Handshake = (Permit, Option<Permit>);
+
+/// What the thread is asked to do.
+enum Bid {
+    /// To wait with somebody.
+    Stay(Farewell),
+    /// To let go who has been here longest.
+    MakeWay,
+}
 
 /// A connection that is to end.
 struct Parting {
@@ -71,6 +81,7 @@ struct Farewell {
     stream: Stream,
     /// What has not been written yet.
     words: Vec<u8>,
+    since: Tick,
     deadline: Tick,
     drained: usize,
     /// Whether nothing that comes in can be read.
@@ -140,24 +151,35 @@ impl Farewells {
             return;
         }
         let uncounted = if mark.is_none() { self.uncounted.try_acquire() } else { None };
-        let may_wait = mark.is_some() || uncounted.is_some();
-        let deadline = clock.now().after(if deaf { DEAF_LINGER } else { MAX_LINGER });
+        let hold = self.present.hold();
+        // Those count who are still to be taken in: each has a descriptor.
+        let may_wait = (mark.is_some() || uncounted.is_some()) && self.present.holds() <= MAX_FAREWELLS;
+        let since = clock.now();
+        let deadline = since.after(if deaf { DEAF_LINGER } else { MAX_LINGER });
         let mut farewell = Farewell {
             handshake,
             stream,
             words,
+            since,
             deadline,
             drained: 0,
             deaf,
             finished: false,
-            _hold: self.present.hold(),
+            _hold: hold,
             _uncounted: uncounted,
             _mark: mark,
         };
         // What can be written is written now; only the waiting is left to the thread. If it has too many to wait for, or
         // is gone, the connection just closes.
         if (farewell.handshake.is_some() || farewell.write()) && may_wait {
-            let _ = self.bids.try_send(farewell);
+            let _ = self.bids.try_send(Bid::Stay(farewell));
+        }
+    }
+
+    /// Has who has been here longest go now, if he has had time to read his answer.
+    pub(super) fn make_way(&self) {
+        if self.present.holds() > 0 {
+            let _ = self.bids.try_send(Bid::MakeWay);
         }
     }
 
@@ -169,7 +191,7 @@ impl Farewells {
 
 /// The thread that waits with all who have been bidden farewell.
 pub(super) struct FarewellThread {
-    asked: Receiver<Farewell>,
+    asked: Receiver<Bid>,
     clock: Clock,
     waiting: Vec<Farewell>,
 }
@@ -199,8 +221,8 @@ impl FarewellThread {
         loop {
             let patience = if self.waiting.is_empty() { FOREVER } else { due.since(self.clock.now()) };
             match self.asked.recv_timeout(patience) {
-                Ok(farewell) if self.waiting.len() < MAX_FAREWELLS => self.waiting.push(farewell),
-                Ok(_) => {}
+                Ok(Bid::Stay(farewell)) => self.waiting.push(farewell),
+                Ok(Bid::MakeWay) => self.let_one_go(),
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return false,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -208,6 +230,14 @@ impl FarewellThread {
                     return true;
                 }
             }
+        }
+    }
+
+    fn let_one_go(&mut self) {
+        let now = self.clock.now();
+        // They have come one after the other.
+        if self.waiting.first().is_some_and(|eldest| now.since(eldest.since) > MIN_LINGER) {
+            self.waiting.remove(0);
         }
     }
 }

@@ -408,7 +408,7 @@ fn precedence() {
 #[test]
 fn warnings() {
     let few = ["--max-connections", "10", "--max-waiting", "10", "--bind"];
-    let shortage = "512 open files are permitted and 2304 may be needed; raise it with ulimit -n 2304";
+    let shortage = "512 open files are permitted and 3729 may be needed; raise it with ulimit -n 3729";
     for (mut command, says) in [
         (limited("-n 512", &ANY), Some(shortage)),
         // The soft limit alone is no shortage: it is raised.

@@ -4,6 +4,7 @@
 //! | fault | outcome | test |
 //! |---|---|---|
 //! | no descriptors left | connections wait or get 503, no busy loop, service is back in a second | `anchors::descriptors` |
+//! | all are held by who asks for nothing | they make room, who asks is served | `shortage::few_descriptors_serve` |
 //! | no thread can be started | fewer serve; told once | `shortage::fewer_threads_serve` |
 //! | no address space left (`ulimit -v`) | fewer serve, bodies are refused, nothing aborts | `shortage::little_address_space` |
 //! | more memory than permitted | idle connections close, then 503, then all is well again | `cli::logs::memory_runs_out_and_comes_back` |

@@ -258,6 +258,12 @@ fn config() -> Config {
     }
 }
 
+/// Descriptors that the listener and who comes to it have at once, at most.
+#[cfg(feature = "cli")]
+pub(crate) fn admin_descriptors() -> usize {
+    super::descriptors::descriptors(&config(), 1)
+}
+
 /// Takes a sample and waits for the next; false when nobody watches any more.
 fn sample(watched: &Weak<Watched>) -> bool {
     let Some(watched) = watched.upgrade() else { return false };

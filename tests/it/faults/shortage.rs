@@ -1,10 +1,12 @@
-//! Threads and memory that are not to be had.
+//! Threads, memory and descriptors that are not to be had.
 
 use crate::cli::{PROGRAM, Serving, command, limited};
 use crate::support::{Client, post, request};
 use rustix::process::{Signal, getuid};
 
 const OPTIONS: [&str; 6] = ["--bind", "127.0.0.1:0", "--rate-limit", "off", "--throttle", "off"];
+/// Any directory with a file in it.
+const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 fn connect(serving: &Serving) -> Client {
     Client::to(serving.address.parse().expect("an address"))
@@ -80,6 +82,32 @@ fn little_address_space() {
         assert!(statuses.iter().all(served), "{kilobytes}: {statuses:?}");
         drop(senders);
         check_served(&serving, 200);
+        serving.signal(Signal::TERM);
+        serving.end(0);
+    }
+}
+
+/// Of more connections than there are descriptors, those go that do without: who asks for a file is served, each time, in
+/// between.
+#[test]
+fn few_descriptors_serve() {
+    let idle = request("GET", "/healthz");
+    for (said, answered) in [("", false), (&idle[..], true), ("BAD\r\n\r\n", true)] {
+        let serving = Serving::start(&mut limited("-n 40", &[&OPTIONS[..], &[SITE]].concat()));
+        let mut stay = Vec::new();
+        let mut statuses = Vec::new();
+        for number in 0..160 {
+            let mut client = connect(&serving);
+            client.send_regardless(said);
+            // Who is not answered has been told to go.
+            let _ = answered && client.read(false).is_ok();
+            stay.push(client);
+            if number % 8 == 7 {
+                statuses.push(connect(&serving).try_get("/lib.rs"));
+            }
+        }
+        assert!(statuses.iter().all(|status| *status == Some(200)), "{said:?}: {statuses:?}");
+        drop(stay);
         serving.signal(Signal::TERM);
         serving.end(0);
     }
