@@ -22,6 +22,8 @@ const TO_LEAVE: Duration = Duration::from_millis(1);
 const MAX_WAITS: u32 = 100;
 /// Descriptors that are to be free for the file of who has been accepted, those of others, and the next connection.
 pub(super) const HEADROOM: usize = 4;
+/// The longest while the spare descriptor is with somebody who has been refused, who gives it back soon.
+const SPARE_PAUSE: Duration = Duration::from_millis(20);
 /// How often errors are logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 /// Address space for the thread's stack.
@@ -75,8 +77,11 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     monitor.note_accept(true);
                     self.pause = PAUSE;
-                    self.make_headroom();
-                    self.admission.admit(stream, peer);
+                    if self.make_headroom() {
+                        self.admission.admit(stream, peer);
+                    } else {
+                        self.admission.refuse(stream, peer, Refusal::NO_DESCRIPTOR, None);
+                    }
                 }
                 Err(_) if standing.is_draining() => {}
                 Err(problem) => {
@@ -106,21 +111,24 @@ impl Acceptor {
             return;
         }
         self.refuse_with_spare();
-        sleep(self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let longest = if self.spare.is_some() { LONGEST_PAUSE } else { SPARE_PAUSE };
+        sleep(self.pause.min(longest));
+        self.pause = (self.pause * 2).min(longest);
     }
 
-    /// Has some descriptors free for the request of who has been accepted, if any can be had.
-    fn make_headroom(&mut self) {
+    /// Has some descriptors free for the request of who has been accepted, if any can be had; false if he has the last of all.
+    fn make_headroom(&mut self) -> bool {
         while let Err(problem) = self.find_headroom()
             && is_shortage(&problem)
         {
             self.warn(&format_args!("no descriptors to spare: {problem}; closing whom it hurts least"));
             if !self.make_way() {
-                return;
+                // It is needed to refuse the next with.
+                return self.spare.is_some();
             }
         }
         self.waits = 0;
+        true
     }
 
     fn find_headroom(&mut self) -> io::Result<()> {
