@@ -24,6 +24,8 @@ const MAX_WAITS: u32 = 100;
 pub(super) const HEADROOM: usize = 4;
 /// The longest while the spare descriptor is with somebody who has been refused, who gives it back soon.
 const SPARE_PAUSE: Duration = Duration::from_millis(20);
+/// How long after a shortage each connection is looked after like that: it costs a dozen system calls.
+const WARY: Duration = Duration::from_secs(10);
 /// How often errors are logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 /// Address space for the thread's stack.
@@ -37,6 +39,8 @@ pub(super) struct Acceptor {
     pause: Duration,
     /// Waits for somebody to leave since there was room last.
     waits: u32,
+    /// Until when descriptors count as short.
+    wary_until: Option<Tick>,
     logged: Option<Tick>,
     /// Tells that this listener is still open.
     _open: Hold,
@@ -51,6 +55,7 @@ impl Acceptor {
             spare: open_spare().ok(),
             pause: PAUSE,
             waits: 0,
+            wary_until: None,
             logged: None,
             _open: open,
         };
@@ -107,8 +112,11 @@ impl Acceptor {
         }
         self.warn(&format_args!("cannot accept: {problem}; trying again"));
         // Who is next is served if he waits a moment: only where nobody goes he is told that there is no room.
-        if is_shortage(problem) && self.make_way() {
-            return;
+        if is_shortage(problem) {
+            self.wary_until = Some(self.now().after(WARY));
+            if self.make_way() {
+                return;
+            }
         }
         self.refuse_with_spare();
         let longest = if self.spare.is_some() { LONGEST_PAUSE } else { SPARE_PAUSE };
@@ -118,9 +126,13 @@ impl Acceptor {
 
     /// Has some descriptors free for the request of who has been accepted, if any can be had; false if he has the last of all.
     fn make_headroom(&mut self) -> bool {
+        if self.wary_until.is_none_or(|until| until <= self.now()) {
+            return true;
+        }
         while let Err(problem) = self.find_headroom()
             && is_shortage(&problem)
         {
+            self.wary_until = Some(self.now().after(WARY));
             self.warn(&format_args!("no descriptors to spare: {problem}; closing whom it hurts least"));
             if !self.make_way() {
                 // It is needed to refuse the next with.
@@ -153,11 +165,15 @@ impl Acceptor {
     }
 
     fn warn(&mut self, text: &fmt::Arguments<'_>) {
-        let now = self.admission.shared.clock.now();
+        let now = self.now();
         if self.logged.is_none_or(|last| now.since(last) >= LOG_EVERY) {
             log::warn!("{text}");
             self.logged = Some(now);
         }
+    }
+
+    fn now(&self) -> Tick {
+        self.admission.shared.clock.now()
     }
 
     /// Out of descriptors, the spare one makes room for one connection, which is told so instead of being left to wait.

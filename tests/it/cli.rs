@@ -410,7 +410,7 @@ fn warnings() {
     let few = ["--max-connections", "10", "--max-waiting", "10", "--bind"];
     let shortage = "512 open files are permitted and 3729 may be needed; raise it with ulimit -n 3729";
     // Who watches has seats and last words of his own.
-    let watched = "512 open files are permitted and 4802 may be needed; raise it with ulimit -n 4802";
+    let watched = "512 open files are permitted and 4858 may be needed; raise it with ulimit -n 4858";
     for (mut command, says) in [
         (limited("-n 512", &ANY), Some(shortage)),
         (limited("-n 512", &[&ANY[..], &["--admin", "127.0.0.1:0"]].concat()), Some(watched)),
