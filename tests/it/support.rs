@@ -322,7 +322,7 @@ impl Answer {
     }
 
     pub fn closes(&self) -> bool {
-        self.field("connection") == Some("close")
+        self.field("connection").is_some_and(|list| list.split(", ").any(|option| option == "close"))
     }
 
     /// Every final answer has these, whoever wrote it.
